@@ -1,0 +1,115 @@
+//! A service's journal: the outcome of its step for each (file, replay), and named registers.
+//!
+//! Both rest on one primitive, *create if absent*, which the database decides (a primary key in
+//! `SQLite`, a lightweight transaction in CQL): whoever comes second reads what the first wrote.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use proto::{Event, FileId};
+
+use crate::Result;
+
+/// A journal. Each service has one of its own, and may touch no other.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Creates the outcome of the event's (file, replay) if there is none, and answers what is
+    /// stored now: this event or an earlier one. Durable when it returns.
+    async fn settle(&self, event: &Event) -> Result<Settled>;
+
+    /// The outcome of a cell, if it has one.
+    async fn settled(&self, cell: Cell) -> Result<Option<Settled>>;
+
+    /// The outcomes of many cells, in the order asked for.
+    async fn settled_many(&self, cells: &[Cell]) -> Result<Vec<Option<Settled>>>;
+
+    /// Notes that the outcome of a cell was published, and acknowledged as `sequence`. Without
+    /// this mark an outcome is published again; a lost mark costs a publication, no more.
+    async fn mark_published(&self, cell: Cell, sequence: u64) -> Result<()>;
+
+    /// Outcomes without the mark that were settled before `before`, oldest first, at most `limit`.
+    async fn unpublished(&self, before: Timestamp, limit: usize) -> Result<Vec<Settled>>;
+
+    /// Creates a register if there is none, and answers what it holds now.
+    async fn create(&self, register: &Register, value: &[u8]) -> Result<Created>;
+
+    /// What a register holds.
+    async fn read(&self, register: &Register) -> Result<Option<Entry>>;
+
+    /// Compare-and-set: writes `value` if the register still has `revision`. Answers the new
+    /// revision, or none if another was faster.
+    async fn replace(
+        &self,
+        register: &Register,
+        revision: u64,
+        value: &[u8],
+    ) -> Result<Option<u64>>;
+
+    /// Removes rows that were last written before `before`; answers how many.
+    async fn forget(&self, before: Timestamp) -> Result<u64>;
+}
+
+/// One cell of the journal: a step has one outcome for each replay of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cell {
+    /// The file.
+    pub file: FileId,
+    /// Which replay of it.
+    pub replay: u32,
+}
+
+impl Cell {
+    /// The cell that an event is about.
+    pub fn of(event: &Event) -> Self {
+        let (file, replay) = event.about();
+        Self {
+            file: file.id,
+            replay,
+        }
+    }
+}
+
+/// What a cell holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// The outcome.
+    pub event: Event,
+    /// Its sequence in `FILES`, once it was published and the mark was written.
+    pub published: Option<u64>,
+}
+
+/// The name of a register: a kind, which is the service's to choose, and a name of any UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Register {
+    /// Which sort of register: `key`, `destination`, `mail`, …
+    pub kind: &'static str,
+    /// Which one of the sort.
+    pub name: String,
+}
+
+impl Register {
+    /// A register by kind and name.
+    pub fn new(kind: &'static str, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
+/// What a register holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The value last written.
+    pub value: Vec<u8>,
+    /// Counts the writes, from 1.
+    pub revision: u64,
+}
+
+/// The answer of [`Journal::create`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// What the register holds now.
+    pub entry: Entry,
+    /// Whether this call wrote it.
+    pub ours: bool,
+}

@@ -1,0 +1,67 @@
+//! The readings themselves.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use proto::FileId;
+
+use crate::Result;
+
+/// One reading, as a file says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Sensor, any UTF-8.
+    pub sensor: Arc<str>,
+    /// What was measured.
+    pub metric: Arc<str>,
+    /// When, to the millisecond.
+    pub time: Timestamp,
+    /// The value; finite.
+    pub value: f64,
+    /// Decides which of two readings with one sensor, metric and time stays: the greater.
+    pub write_timestamp: i64,
+}
+
+/// A stored reading, as it is read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// When.
+    pub time: Timestamp,
+    /// What was measured.
+    pub metric: String,
+    /// The value.
+    pub value: f64,
+    /// The file that wrote it.
+    pub file: FileId,
+}
+
+/// Which readings of a sensor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Sensor.
+    pub sensor: String,
+    /// One metric, or all of them.
+    pub metric: Option<String>,
+    /// From this time on, inclusive.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+}
+
+/// The database of readings.
+#[async_trait]
+pub trait Readings: Send + Sync + 'static {
+    /// Stores readings of one file; they are durable when it returns. Writing the same readings
+    /// again changes nothing; in whatever order two files are written, each cell ends with the
+    /// reading whose write timestamp is greater. An error says nothing of what was stored.
+    async fn write(&self, file: FileId, readings: Vec<Reading>) -> Result<()>;
+
+    /// Stored readings, newest first, a page at a time: those before `after` (time, metric) of
+    /// the page before.
+    async fn page(&self, query: &Query, after: Option<&Stored>, limit: usize)
+    -> Result<Vec<Stored>>;
+
+    /// How many readings a file wrote that no later one has overridden.
+    async fn count(&self, file: FileId) -> Result<u64>;
+}
