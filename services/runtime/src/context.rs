@@ -26,6 +26,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// The database of readings, opened.
+    pub async fn readings(&self) -> Result<Arc<dyn store::Readings>, Trouble> {
+        unimplemented!()
+    }
+
     /// Consumes `consumer` with `step`, in as many slots as configured, until asked to stop.
     pub fn steps(&self, consumer: Consumer, step: Arc<dyn Step>) {
         let _ = (consumer, step);
