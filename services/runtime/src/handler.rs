@@ -44,4 +44,13 @@ pub trait Step: Send + Sync + 'static {
     /// Works towards the outcome. `None`: it is not decided yet, and something durable (a
     /// schedule) will wake this step again.
     async fn run(&self, event: &Event, message: &Message) -> Result<Option<Data>, Trouble>;
+
+    /// Called with the stored outcome each time before it is published on behalf of a message:
+    /// after [`Step::run`] with what this run answered, and with `None` where an outcome that was
+    /// settled before is obeyed. Where the two differ, another run's outcome counts, and what this
+    /// one did for its own is undone here. Safe to repeat; by default there is nothing to undo.
+    async fn stored(&self, outcome: &Event, answered: Option<&Data>) -> Result<(), Trouble> {
+        let _ = (outcome, answered);
+        Ok(())
+    }
 }
