@@ -17,6 +17,10 @@ pub struct Config {
     /// For how long a mail that the server will not take now is tried again.
     #[serde(with = "period")]
     pub retry_for: Duration,
+    /// How long after the first try comes the second. Each wait is twice the one before, up to an
+    /// hour.
+    #[serde(with = "period")]
+    pub retry_after: Duration,
     /// The mail server.
     pub smtp: Smtp,
     /// `From`.
@@ -47,9 +51,12 @@ pub struct Smtp {
     pub user: Option<String>,
     /// Password.
     pub password: Option<Secret>,
-    /// How long one command may wait for its answer.
+    /// How long one command may wait for its answer; the answer to the mail's body, ten times as
+    /// long (RFC 5321, 4.5.3.2.6).
     #[serde(with = "period")]
     pub timeout: Duration,
+    /// How many connections are open at once, at most.
+    pub connections: usize,
 }
 
 /// How a connection is encrypted.
@@ -65,7 +72,8 @@ pub enum Tls {
     None,
 }
 
-/// `[[notifier.routes]]`: all the conditions that are set must hold.
+/// `[[notifier.routes]]`: all the conditions that are set must hold. A `failed` is the operators'
+/// business: only a route with `outcome = "failed"` takes it from them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -81,7 +89,7 @@ pub struct Route {
     pub outcome: Option<Outcome>,
     /// Receivers; none, nobody is told.
     pub to: Vec<String>,
-    /// Another delay for what this route matches.
+    /// Another delay for ingested files, or for the `outcome` that this route names.
     #[serde(default, with = "optional_period")]
     pub delay: Option<Duration>,
 }
@@ -130,6 +138,7 @@ impl Default for Smtp {
             user: None,
             password: None,
             timeout: Duration::from_secs(60),
+            connections: 8,
         }
     }
 }
@@ -139,6 +148,7 @@ impl Default for Config {
         Self {
             delay: Duration::from_secs(600),
             retry_for: Duration::from_secs(4 * 24 * 60 * 60),
+            retry_after: Duration::from_secs(60),
             smtp: Smtp::default(),
             from: "Landfall <landfall@localhost>".to_owned(),
             reply_to: None,
