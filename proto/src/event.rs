@@ -9,14 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::{File, FileId, User};
 
 /// One event: the envelope of CloudEvents around what happened to one file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Always `1.0`.
     #[serde(rename = "specversion")]
     pub spec_version: SpecVersion,
     /// `<file>/<replay>/<step>`; also the `Nats-Msg-Id`. A step has one outcome, so it is unique.
+    #[schemars(extend("pattern" = "^[0-9a-f]{32}/[0-9]+/[a-z]+$"))]
     pub id: String,
     /// `/landfall/<service>`: who says it.
+    #[schemars(extend("pattern" = "^/landfall/[a-z]+$"))]
     pub source: String,
     /// The file's id.
     pub subject: FileId,
@@ -49,7 +51,7 @@ pub enum DataContentType {
 
 /// What happened. A new major version of a type is a new variant; until then it is unknown, and
 /// whoever reads it puts it among the dead letters instead of guessing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "data")]
 pub enum Data {
     /// The watcher knows a new file version.
@@ -111,6 +113,19 @@ impl What {
             Self::Moved => "moved",
             Self::Failed => "failed",
             Self::Notified => "notified",
+        }
+    }
+
+    /// The CloudEvents `type`.
+    pub fn event_type(self) -> &'static str {
+        match self {
+            Self::Arrived => "io.landfall.file.arrived.v1",
+            Self::Ingested => "io.landfall.file.ingested.v1",
+            Self::Rejected => "io.landfall.file.rejected.v1",
+            Self::Superseded => "io.landfall.file.superseded.v1",
+            Self::Moved => "io.landfall.file.moved.v1",
+            Self::Failed => "io.landfall.file.failed.v1",
+            Self::Notified => "io.landfall.file.notified.v1",
         }
     }
 }
@@ -366,10 +381,48 @@ impl Event {
         }
     }
 
+    /// Reads an event from JSON. Fields that this version does not know are ignored; a type it
+    /// does not know, a new major version among them, is not guessed at.
+    pub fn parse(json: &[u8]) -> Result<Self, Unreadable> {
+        /// As much of an event as tells whether the rest can be read.
+        #[derive(Deserialize)]
+        struct Typed {
+            #[serde(rename = "type")]
+            event_type: String,
+        }
+        let Typed { event_type } = serde_json::from_slice(json)?;
+        if !What::ALL.iter().any(|what| what.event_type() == event_type) {
+            return Err(Unreadable::UnknownType(event_type));
+        }
+        let event: Self = serde_json::from_slice(json)?;
+        let (file, replay) = event.about();
+        let cell = format!("{}/{replay}/", file.id);
+        if event.subject != file.id || !event.id.starts_with(&cell) {
+            return Err(Unreadable::Contradiction(event.id));
+        }
+        Ok(event)
+    }
+
     /// Which file, and which replay of it.
     pub fn about(&self) -> (&File, u32) {
         self.data.about()
     }
+}
+
+/// Why a message is no event that this version can work with.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is of a type, or of a major version of one, that this version does not know.
+    #[error(
+        "events of type `{0}` are unknown to this version of Landfall; upgrade what reads them"
+    )]
+    UnknownType(String),
+    /// It is no JSON, or a field is missing or wrong.
+    #[error("no event as the contract has it: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Its envelope is about another file than its data.
+    #[error("event `{0}` has another file or replay in its envelope than in its data")]
+    Contradiction(String),
 }
 
 impl Data {

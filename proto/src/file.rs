@@ -31,7 +31,8 @@ pub struct File {
     /// Later order time wins where two files hold the same reading.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub order: Timestamp,
-    /// Name of the profile that says how to read it: `[a-z0-9-]+`.
+    /// Name of the profile that says how to read it: `[a-z0-9-]`, at most 64.
+    #[schemars(extend("pattern" = "^[a-z0-9-]{1,64}$"))]
     pub profile: String,
 }
 

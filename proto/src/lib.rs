@@ -4,10 +4,15 @@
 //! document, NATS permissions, golden examples) is generated from this crate, and a test fails
 //! when it differs.
 
+pub mod artefact;
+pub mod asyncapi;
 pub mod consumer;
 pub mod event;
+pub mod example;
 pub mod file;
 pub mod header;
+pub mod nats;
+pub mod schema;
 pub mod stream;
 pub mod subject;
 pub mod user;

@@ -48,6 +48,22 @@ impl User {
         }
     }
 
+    /// The kinds of event that it says.
+    pub fn says(self) -> &'static [What] {
+        match self {
+            Self::Watcher => &[What::Arrived],
+            Self::Ingest => &[
+                What::Ingested,
+                What::Rejected,
+                What::Superseded,
+                What::Failed,
+            ],
+            Self::Mover => &[What::Moved, What::Failed],
+            Self::Notifier => &[What::Notified, What::Failed],
+            Self::Setup | Self::Operator => &[],
+        }
+    }
+
     /// Prefix of the user's reply subjects. Each has one of its own, so that none can read the
     /// answers meant for another.
     pub fn inbox(self) -> String {
@@ -72,7 +88,7 @@ pub struct Permissions {
 
 /// The table: what each user may do. The server denies everything else.
 pub fn permissions(user: User) -> Permissions {
-    let mut publish = says(user);
+    let mut publish = publications(user);
     let work: Vec<Consumer> = consumer::of(user)
         .into_iter()
         .chain(consumer::advisories(user))
@@ -96,33 +112,22 @@ pub fn permissions(user: User) -> Permissions {
     Permissions { publish, subscribe }
 }
 
-/// What each user says.
-fn says(user: User) -> Vec<String> {
-    let events = |whats: &[What]| -> Vec<String> {
-        whats.iter().copied().map(subject::files_filter).collect()
-    };
-    let mut says = match user {
-        User::Watcher => {
-            let mut says = events(&[What::Arrived]);
-            says.push(subject::STORAGE_HTTP.to_owned());
-            says
-        }
-        User::Ingest => events(&[
-            What::Ingested,
-            What::Rejected,
-            What::Superseded,
-            What::Failed,
-        ]),
-        User::Mover => events(&[What::Moved, What::Failed]),
-        User::Notifier => {
-            let mut says = events(&[What::Notified, What::Failed]);
-            says.push("delay.wait.*.*".to_owned());
-            says
-        }
-        User::Setup | User::Operator => return vec![],
-    };
-    says.push(subject::dead(user));
-    says
+/// What each user publishes beside its acknowledgements.
+fn publications(user: User) -> Vec<String> {
+    let mut subjects: Vec<String> = user
+        .says()
+        .iter()
+        .copied()
+        .map(subject::files_filter)
+        .collect();
+    match user {
+        User::Watcher => subjects.push(subject::STORAGE_HTTP.to_owned()),
+        User::Notifier => subjects.push("delay.wait.*.*".to_owned()),
+        User::Ingest | User::Mover => {}
+        User::Setup | User::Operator => return subjects,
+    }
+    subjects.push(subject::dead(user));
+    subjects
 }
 
 /// What a user may ask of JetStream beside its own work.
