@@ -1,5 +1,5 @@
 /// What a store can answer instead of doing what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// It is away, busy, out of room or short of replicas: what was asked may or may not have
     /// been done, and can be asked again.

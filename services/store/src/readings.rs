@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use proto::FileId;
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// One reading, as a file says it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,19 @@ pub struct Reading {
     pub value: f64,
     /// Decides which of two readings with one sensor, metric and time stays: the greater.
     pub write_timestamp: i64,
+}
+
+impl Reading {
+    /// Refuses what no store keeps: a value that is not finite.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.value.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Broken(format!(
+            "the {} of sensor {} at {} is {}: only finite values are stored",
+            self.metric, self.sensor, self.time, self.value
+        )))
+    }
 }
 
 /// A stored reading, as it is read back.
@@ -59,8 +72,12 @@ pub trait Readings: Send + Sync + 'static {
 
     /// Stored readings, newest first, a page at a time: those before `after` (time, metric) of
     /// the page before.
-    async fn page(&self, query: &Query, after: Option<&Stored>, limit: usize)
-    -> Result<Vec<Stored>>;
+    async fn page(
+        &self,
+        query: &Query,
+        after: Option<&Stored>,
+        limit: usize,
+    ) -> Result<Vec<Stored>>;
 
     /// How many readings a file wrote that no later one has overridden.
     async fn count(&self, file: FileId) -> Result<u64>;

@@ -1,29 +1,18 @@
-//! `SQLite`: one file for the readings, one for each journal.
+//! `SQLite`: one file for the readings, one for each journal. For one machine.
+//!
+//! Each open file has one writer thread, which commits the requests of many tasks
+//! together, and a few reading connections, which the writer does not block. Several
+//! processes may have the same file open. Write-ahead log, `synchronous=FULL`: what was
+//! acknowledged survives a power cut.
 
-use std::path::Path;
+mod database;
+mod journal;
+mod log;
+mod page;
+mod readers;
+mod readings;
+mod series;
+mod writer;
 
-use crate::Result;
-
-/// Readings in a `SQLite` file.
-#[derive(Clone, Debug)]
-pub struct Readings {}
-
-/// A journal in a `SQLite` file.
-#[derive(Clone, Debug)]
-pub struct Journal {}
-
-impl Readings {
-    /// Opens the file, creating it and its schema if they are not there.
-    pub async fn open(path: &Path) -> Result<Self> {
-        let _ = path;
-        unimplemented!()
-    }
-}
-
-impl Journal {
-    /// Opens the file, creating it and its schema if they are not there.
-    pub async fn open(path: &Path) -> Result<Self> {
-        let _ = path;
-        unimplemented!()
-    }
-}
+pub use journal::Journal;
+pub use readings::Readings;

@@ -1,0 +1,261 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use proto::Event;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::database::{Database, Schema};
+use super::readers::Readers;
+use super::writer::Writer;
+use crate::journal::{Cell, Created, Entry, Register, Settled};
+use crate::{Error, Result};
+
+static SCHEMA: Schema = Schema {
+    name: "journal",
+    application: 0x4c46_4a31,
+    version: 1,
+    sql: include_str!("journal.sql"),
+    cache_kib: 4_096,
+};
+
+/// Rows that `forget` removes in one transaction.
+const FORGOTTEN_AT_ONCE: u16 = 500;
+
+/// A journal in a `SQLite` file.
+#[derive(Clone)]
+pub struct Journal {
+    database: Arc<Database>,
+    writer: Arc<Writer<()>>,
+    readers: Arc<Readers>,
+}
+
+impl Journal {
+    /// Opens the file, creating it and its schema if they are not there.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let (database, connection) = Database::open(path, &SCHEMA).await?;
+        Ok(Self {
+            writer: Arc::new(Writer::start(Arc::clone(&database), connection)?),
+            readers: Arc::new(Readers::new(Arc::clone(&database))),
+            database,
+        })
+    }
+
+    fn understood(&self, outcome: &Outcome) -> Result<Settled> {
+        let event = serde_json::from_str(&outcome.event).map_err(|error| {
+            let start: String = outcome.event.chars().take(80).collect();
+            self.database
+                .unreadable(format!("the outcome `{start}…`"), &error)
+        })?;
+        Ok(Settled {
+            event,
+            published: outcome.published,
+        })
+    }
+}
+
+/// A row of `outcome`.
+struct Outcome {
+    event: String,
+    published: Option<u64>,
+}
+
+impl Outcome {
+    const OF_CELL: &str = "SELECT event, published FROM outcome WHERE file = ?1 AND replay = ?2";
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            event: row.get(0)?,
+            published: row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned),
+        })
+    }
+
+    fn of(connection: &Connection, cell: Cell) -> rusqlite::Result<Option<Self>> {
+        connection
+            .prepare_cached(Self::OF_CELL)?
+            .query_row(params![cell.file.bytes(), cell.replay], Self::from_row)
+            .optional()
+    }
+}
+
+fn entry_of(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result<Option<Entry>> {
+    let entry = |row: &Row<'_>| {
+        Ok(Entry {
+            value: row.get(0)?,
+            revision: row.get::<_, i64>(1)?.cast_unsigned(),
+        })
+    };
+    connection
+        .prepare_cached("SELECT value, revision FROM register WHERE kind = ?1 AND name = ?2")?
+        .query_row(params![kind, name], entry)
+        .optional()
+}
+
+#[async_trait]
+impl crate::Journal for Journal {
+    async fn settle(&self, event: &Event) -> Result<Settled> {
+        let cell = Cell::of(event);
+        let settled = event.time.as_microsecond();
+        let text = serde_json::to_string(event)
+            .map_err(|error| Error::Broken(format!("event {} is no JSON: {error}", event.id)))?;
+        let earlier = self.writer.run(1, move |connection, ()| {
+            let created = connection
+                .prepare_cached(
+                    "INSERT INTO outcome (file, replay, event, settled) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (file, replay) DO NOTHING",
+                )?
+                .execute(params![cell.file.bytes(), cell.replay, text, settled])?;
+            match created {
+                0 => Outcome::of(connection, cell),
+                _ => Ok(None),
+            }
+        });
+        match earlier.await? {
+            Some(earlier) => self.understood(&earlier),
+            None => Ok(Settled {
+                event: event.clone(),
+                published: None,
+            }),
+        }
+    }
+
+    async fn settled(&self, cell: Cell) -> Result<Option<Settled>> {
+        let outcome = self
+            .readers
+            .run(move |connection| Outcome::of(connection, cell))
+            .await?;
+        outcome.map(|outcome| self.understood(&outcome)).transpose()
+    }
+
+    async fn settled_many(&self, cells: &[Cell]) -> Result<Vec<Option<Settled>>> {
+        let cells = cells.to_vec();
+        let outcomes = self.readers.run(move |connection| {
+            let of = |cell| Outcome::of(connection, cell);
+            cells
+                .into_iter()
+                .map(of)
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let understood =
+            |outcome: Option<Outcome>| outcome.map(|outcome| self.understood(&outcome)).transpose();
+        outcomes.await?.into_iter().map(understood).collect()
+    }
+
+    async fn mark_published(&self, cell: Cell, sequence: u64) -> Result<()> {
+        let now = Timestamp::now().as_microsecond();
+        let mark = move |connection: &Connection, (): &mut ()| {
+            connection
+                .prepare_cached(
+                    "UPDATE outcome SET published = ?3, marked = ?4
+                     WHERE file = ?1 AND replay = ?2 AND published IS NULL",
+                )?
+                .execute(params![
+                    cell.file.bytes(),
+                    cell.replay,
+                    sequence.cast_signed(),
+                    now
+                ])
+        };
+        self.writer.run(1, mark).await?;
+        Ok(())
+    }
+
+    async fn unpublished(&self, before: Timestamp, limit: usize) -> Result<Vec<Settled>> {
+        let before = before.as_microsecond();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let outcomes = self.readers.run(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT event, published FROM outcome
+                     WHERE published IS NULL AND settled < ?1 ORDER BY settled, rowid LIMIT ?2",
+                )?
+                .query_map(params![before, limit], Outcome::from_row)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let understood = |outcome| self.understood(&outcome);
+        outcomes.await?.into_iter().map(understood).collect()
+    }
+
+    async fn create(&self, register: &Register, value: &[u8]) -> Result<Created> {
+        let Register { kind, name } = register.clone();
+        let ours = Entry {
+            value: value.to_vec(),
+            revision: 1,
+        };
+        let now = Timestamp::now().as_microsecond();
+        let create = move |connection: &Connection, (): &mut ()| {
+            let created = connection
+                .prepare_cached(
+                    "INSERT INTO register (kind, name, value, revision, written)
+                     VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT (kind, name) DO NOTHING",
+                )?
+                .execute(params![kind, name, ours.value, now])?;
+            let earlier = match created {
+                0 => entry_of(connection, kind, &name)?,
+                _ => None,
+            };
+            Ok(Created {
+                ours: earlier.is_none(),
+                entry: earlier.unwrap_or(ours),
+            })
+        };
+        self.writer.run(1, create).await
+    }
+
+    async fn read(&self, register: &Register) -> Result<Option<Entry>> {
+        let Register { kind, name } = register.clone();
+        self.readers
+            .run(move |connection| entry_of(connection, kind, &name))
+            .await
+    }
+
+    async fn replace(
+        &self,
+        register: &Register,
+        revision: u64,
+        value: &[u8],
+    ) -> Result<Option<u64>> {
+        let Register { kind, name } = register.clone();
+        let value = value.to_vec();
+        let now = Timestamp::now().as_microsecond();
+        let replace = move |connection: &Connection, (): &mut ()| {
+            connection
+                .prepare_cached(
+                    "UPDATE register SET value = ?4, revision = revision + 1, written = ?5
+                     WHERE kind = ?1 AND name = ?2 AND revision = ?3",
+                )?
+                .execute(params![kind, name, revision.cast_signed(), value, now])
+        };
+        let replaced = self.writer.run(1, replace).await?;
+        Ok((replaced == 1).then_some(revision + 1))
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<u64> {
+        let before = before.as_microsecond();
+        let mut forgotten = 0;
+        for statement in [
+            "DELETE FROM outcome WHERE rowid IN (
+                 SELECT rowid FROM outcome WHERE marked < ?1 ORDER BY marked LIMIT ?2)",
+            "DELETE FROM register WHERE rowid IN (
+                 SELECT rowid FROM register WHERE written < ?1 ORDER BY written LIMIT ?2)",
+        ] {
+            loop {
+                let remove = move |connection: &Connection, (): &mut ()| {
+                    connection
+                        .prepare_cached(statement)?
+                        .execute(params![before, FORGOTTEN_AT_ONCE])
+                };
+                let removed = self
+                    .writer
+                    .run(usize::from(FORGOTTEN_AT_ONCE), remove)
+                    .await?;
+                forgotten += u64::try_from(removed).unwrap_or_default();
+                if removed < usize::from(FORGOTTEN_AT_ONCE) {
+                    break;
+                }
+            }
+        }
+        Ok(forgotten)
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the stores on real files.
+
+mod smoke;
