@@ -1,97 +1,156 @@
-use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures::Stream;
-use proto::Version;
-use proto::event::Location;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Credentials, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation, SharedCredentialsProvider, StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::tls;
+use tokio::sync::Semaphore;
 
-use crate::Result;
+use runtime::config::objects::Config;
+
+use crate::{Error, Result};
+
+/// Idle connections are closed before the stores do it (AWS after about 20 s), so that a request
+/// seldom meets one that is being closed.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// How long it may take to connect; the rest of `[objects] timeout` is for the answer.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What a store is assumed to copy or take a second at least: a request about many bytes may take
+/// so much longer than `[objects] timeout`.
+const BYTES_A_SECOND: u64 = 4 << 20;
 
 /// A client of one store. Cheap to clone; all clones share one pool.
 #[derive(Clone, Debug)]
-pub struct Objects {}
-
-/// What `HEAD` says of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Which version it is.
-    pub version: Version,
-    /// Bytes.
-    pub size: u64,
-    /// `Content-Type`.
-    pub content_type: Option<String>,
-    /// `Content-Encoding`.
-    pub content_encoding: Option<String>,
-    /// User metadata, names in lower case.
-    pub metadata: BTreeMap<String, String>,
+pub struct Objects {
+    pub(crate) client: Client,
+    pub(crate) under_way: Arc<Semaphore>,
+    pub(crate) timeout: Duration,
 }
-
-/// One line of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Key.
-    pub key: String,
-    /// Entity tag and `Last-Modified`. `LIST` knows no version ids: in a versioned bucket only
-    /// `HEAD` tells the file id.
-    pub version: Version,
-    /// Bytes.
-    pub size: u64,
-}
-
-/// The bytes of one version. A connection that breaks is resumed where it broke, with the same
-/// precondition, so that what is read is always one version's.
-#[derive(Debug)]
-pub struct Body {}
 
 impl Objects {
     /// A client for the configured store. Does not connect yet.
-    pub async fn new(config: &runtime::config::objects::Config) -> Result<Self> {
-        let _ = config;
-        unimplemented!()
+    pub async fn new(config: &Config) -> Result<Self> {
+        let connections = config.connections.clamp(1, Semaphore::MAX_PERMITS);
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::AwsLc,
+            ))
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(connections)
+            .build_https();
+        let mut builder = Builder::new()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(http)
+            .region(Region::new(config.region.clone()))
+            .force_path_style(config.path_style)
+            // A connection that broke is tried once more; outages are the runtime's to wait for.
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(2)
+                    .with_initial_backoff(Duration::from_millis(50)),
+            )
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT.min(config.timeout))
+                    .build(),
+            )
+            // Bodies that stall are found out by `Body`, which resumes them.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .credentials_provider(credentials(config).await?);
+        if let Some(endpoint) = &config.endpoint {
+            builder = builder.endpoint_url(endpoint);
+            if !is_aws(endpoint) {
+                // Many stores do not take the checksums that newer SDKs add on their own.
+                builder = builder
+                    .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+                    .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+            }
+        }
+        Ok(Self {
+            client: Client::from_conf(builder.build()),
+            under_way: Arc::new(Semaphore::new(connections)),
+            timeout: config.timeout,
+        })
     }
 
-    /// What the newest version of an object is; none if there is no such object.
-    pub async fn head(&self, bucket: &str, key: &str) -> Result<Option<Head>> {
-        let _ = (bucket, key);
-        unimplemented!()
-    }
-
-    /// Reads exactly `version`. [`crate::Error::Vanished`] if it is not there any more, also in
-    /// the middle of the read.
-    pub async fn get(&self, bucket: &str, key: &str, version: &Version, size: u64) -> Result<Body> {
-        let _ = (bucket, key, version, size);
-        unimplemented!()
-    }
-
-    /// Every object under `prefix`, in the store's order, a page at a time.
-    pub fn list(&self, bucket: &str, prefix: &str) -> impl Stream<Item = Result<Listed>> + Send {
-        let _ = (bucket, prefix);
-        futures::stream::empty()
-    }
-
-    /// Writes an object, over whatever has its name.
-    pub async fn put(
-        &self,
-        location: &Location,
-        body: Bytes,
-        content_type: Option<&str>,
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<()> {
-        let _ = (location, body, content_type, metadata);
-        unimplemented!()
-    }
-
-    /// Whether a bucket keeps versions.
-    pub async fn is_versioned(&self, bucket: &str) -> Result<bool> {
-        let _ = bucket;
-        unimplemented!()
+    /// How long a request may take that makes the store move `size` bytes.
+    pub(crate) fn timeout_for(&self, size: u64) -> Duration {
+        self.timeout + Duration::from_secs(size / BYTES_A_SECOND)
     }
 }
 
-impl Body {
-    /// The next bytes, none at the end.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        unimplemented!()
+/// The configured keys, or whatever the AWS chain finds (environment, profile, web identity,
+/// instance).
+async fn credentials(config: &Config) -> Result<SharedCredentialsProvider> {
+    match (&config.access_key, &config.secret_key) {
+        (Some(access), Some(secret)) => Ok(SharedCredentialsProvider::new(Credentials::new(
+            access,
+            secret.expose(),
+            None,
+            None,
+            "landfall.toml",
+        ))),
+        (None, None) => {
+            let loaded = aws_config::defaults(BehaviorVersion::v2026_01_12())
+                .region(Region::new(config.region.clone()))
+                .load()
+                .await;
+            loaded.credentials_provider().ok_or_else(|| {
+                Error::Denied(
+                    "no credentials for the object store: set `[objects] access_key` and \
+                     `secret_key`"
+                        .to_owned(),
+                )
+            })
+        }
+        (Some(_), None) => Err(Error::Denied(
+            "`[objects] access_key` is set without `secret_key`: set both or neither".to_owned(),
+        )),
+        (None, Some(_)) => Err(Error::Denied(
+            "`[objects] secret_key` is set without `access_key`: set both or neither".to_owned(),
+        )),
     }
 }
 
+/// Whether an endpoint is AWS's own.
+fn is_aws(endpoint: &str) -> bool {
+    let host = endpoint
+        .split_once("://")
+        .map_or(endpoint, |(_, rest)| rest);
+    let host = host.split(['/', ':', '?']).next().unwrap_or_default();
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_amazons_own_hosts_are_aws() {
+        assert!(is_aws("https://s3.eu-central-1.amazonaws.com"));
+        assert!(is_aws("https://s3.cn-north-1.amazonaws.com.cn/"));
+        assert!(!is_aws("http://127.0.0.1:8333"));
+        assert!(!is_aws("https://amazonaws.com.example.org"));
+        assert!(!is_aws("https://example.org/s3.amazonaws.com"));
+    }
+
+    #[tokio::test]
+    async fn half_a_pair_of_keys_is_refused_by_name() {
+        let config = Config {
+            access_key: Some("key".to_owned()),
+            ..Config::default()
+        };
+        let error = Objects::new(&config).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`[objects] access_key` is set without `secret_key`: set both or neither"
+        );
+    }
+}

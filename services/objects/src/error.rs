@@ -8,18 +8,38 @@ pub enum Error {
     #[error("{0}")]
     Away(String),
     /// The version asked for is not there any more.
-    #[error("the object is {0:?}")]
+    #[error("{}", match .0 {
+        Vanished::Gone => "the object is gone",
+        Vanished::Replaced => "the object was replaced by another version",
+    })]
     Vanished(Vanished),
-    /// A right is missing: names the action, the bucket and the key.
+    /// A right, a bucket or valid credentials are missing: names which, and where. A person mends
+    /// it, and no file is to blame.
     #[error("{0}")]
     Denied(String),
     /// The store answered something that will not change by itself.
     #[error("{0}")]
     Refused(String),
+    /// The store does not take the key: longer, or with other characters, than it stores.
+    #[error("{0}")]
+    BadKey(String),
 }
 
 /// Short for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A label for metrics.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Away(_) => "away",
+            Self::Vanished(_) => "vanished",
+            Self::Denied(_) => "denied",
+            Self::Refused(_) => "refused",
+            Self::BadKey(_) => "bad_key",
+        }
+    }
+}
 
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
@@ -31,7 +51,7 @@ impl From<Error> for Trouble {
                 dependency: "s3",
                 reason,
             },
-            Error::Vanished(_) | Error::Refused(_) => Self::Retry { reason },
+            Error::Vanished(_) | Error::Refused(_) | Error::BadKey(_) => Self::Retry { reason },
         }
     }
 }

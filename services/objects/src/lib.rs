@@ -1,7 +1,24 @@
-//! Object storage: the S3 client, set up once; reads that resume; the safe move.
+//! Object storage: the S3 client, set up once; reads that resume; writes, copies and deletes with
+//! preconditions; and what a bucket's store makes of those preconditions.
+//!
+//! Every request goes through one place ([`Objects`]' `call`), which bounds how many are under
+//! way, how long each may take, measures it, and sorts what can go wrong into [`Error`].
 
+mod call;
 mod client;
+mod encoding;
 mod error;
+mod head;
+mod list;
+mod probe;
+mod read;
+mod write;
 
-pub use client::{Body, Head, Listed, Objects};
+pub use client::Objects;
+pub use encoding::{metadata_value, original_key};
 pub use error::{Error, Result};
+pub use head::Head;
+pub use list::Listed;
+pub use probe::{PROBE_PREFIX, Preconditions};
+pub use read::Body;
+pub use write::{Copy, Removal};

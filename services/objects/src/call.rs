@@ -1,0 +1,341 @@
+//! One request: bounded, timed, measured, and its failure put into words.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use metrics::{counter, histogram};
+
+use crate::{Error, Objects};
+
+/// What is asked of the store, and about which object. Printed it is safe in a line of a log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
+}
+
+/// The requests that Landfall makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Head,
+    Get,
+    List,
+    Put,
+    Copy,
+    Delete,
+    Versioning,
+}
+
+/// How a request can fail, before anybody knows what that means for the caller.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There is no such object or version (404).
+    Missing,
+    /// A precondition was not met (412), or another request was at it in the same moment (409).
+    Unmet,
+    /// The rest.
+    Other(Error),
+}
+
+impl Failure {
+    /// For callers who set no precondition and ask for no object in particular.
+    pub(crate) fn into_error(self, call: Call<'_>) -> Error {
+        match self {
+            Self::Missing => Error::Refused(format!("{call}: not found")),
+            Self::Unmet => Error::Refused(format!("{call}: a precondition was not met")),
+            Self::Other(error) => error,
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unmet => "unmet",
+            Self::Other(error) => error.label(),
+        }
+    }
+}
+
+impl Objects {
+    /// Makes one request. At most `[objects] connections` are under way at once; a body that is
+    /// read afterwards does not count, so that reading one object while writing another cannot
+    /// lock up.
+    pub(crate) async fn call<O, E>(
+        &self,
+        call: Call<'_>,
+        timeout: Duration,
+        request: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+    ) -> Result<O, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let Ok(_permit) = self.under_way.acquire().await else {
+            let reason = format!("{call}: the client is closed");
+            return Err(Failure::Other(Error::Away(reason)));
+        };
+        let start = Instant::now();
+        let result = match tokio::time::timeout(timeout, Box::pin(request)).await {
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(error)) => Err(classify(call, &error)),
+            Err(_) => Err(Failure::Other(Error::Away(format!(
+                "{call}: no answer within {timeout:?}"
+            )))),
+        };
+        let operation = call.operation.name();
+        histogram!("landfall_objects_request_seconds", "operation" => operation)
+            .record(start.elapsed().as_secs_f64());
+        if let Err(failure) = &result {
+            counter!("landfall_objects_failures_total", "operation" => operation, "kind" => failure.label())
+                .increment(1);
+        }
+        result
+    }
+}
+
+fn classify<E>(call: Call<'_>, error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let Some(response) = error.raw_response() else {
+        return Failure::Other(without_answer(call, error));
+    };
+    let status = response.status().as_u16();
+    match error.as_service_error() {
+        Some(service) => of_answer(
+            call,
+            status,
+            service.code().unwrap_or_default(),
+            service.message().unwrap_or_default(),
+        ),
+        None if status >= 500 => Failure::Other(Error::Away(format!("{call}: status {status}"))),
+        None => Failure::Other(Error::Refused(format!(
+            "{call}: the answer (status {status}) cannot be read: {}; check `[objects] endpoint`",
+            causes(error)
+        ))),
+    }
+}
+
+/// No answer came: nobody listens, the connection broke, or there was nothing to sign with.
+fn without_answer<E>(call: Call<'_>, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let causes = causes(error);
+    match error {
+        SdkError::ConstructionFailure(_) => Error::Refused(format!("{call}: {causes}")),
+        _ if causes.contains("credential") => Error::Denied(format!(
+            "{call}: no credentials ({causes}): set `[objects] access_key` and `secret_key`"
+        )),
+        _ => Error::Away(format!("{call}: {causes}")),
+    }
+}
+
+/// What a status and an S3 error code mean. The code goes first: some errors come with status 200.
+fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure {
+    let Call {
+        operation, bucket, ..
+    } = call;
+    let said = || match (code, message) {
+        ("", "") => format!("status {status}"),
+        (code, "") => format!("{code} (status {status})"),
+        (code, message) => format!("{code}: {} (status {status})", one_line(message)),
+    };
+    let away = || Failure::Other(Error::Away(format!("{call}: {}", said())));
+    let denied = |why: &str| Failure::Other(Error::Denied(format!("{call}: {why}")));
+    match code {
+        "SlowDown"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "RequestTimeout"
+        | "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequests"
+        | "RequestLimitExceeded" => away(),
+        "NoSuchBucket" => denied(&format!(
+            "there is no bucket `{bucket}`: create it, or correct its name in the configuration"
+        )),
+        "InvalidAccessKeyId" => {
+            denied("the store does not know the access key: check `[objects] access_key`")
+        }
+        "SignatureDoesNotMatch" => {
+            denied("the store refuses the signature: check `[objects] secret_key`")
+        }
+        "RequestTimeTooSkewed" => {
+            denied("the store's clock and this machine's differ too much: set them right")
+        }
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => {
+            denied("the temporary credentials are not valid any more: renew them")
+        }
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect" => {
+            denied(&format!(
+                "bucket `{bucket}` is in another region: check `[objects] region` ({})",
+                said()
+            ))
+        }
+        "KeyTooLongError" | "KeyTooLong" | "XMinioInvalidObjectName" | "InvalidObjectName" => {
+            Failure::Other(Error::BadKey(format!("{call}: {}", said())))
+        }
+        // An object in an archive tier: the credentials are right, the object cannot be read.
+        "InvalidObjectState" => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
+        _ => match status {
+            404 => Failure::Missing,
+            409 | 412 => Failure::Unmet,
+            401 | 403 => denied(&format!(
+                "access denied: the credentials need {} ({})",
+                operation.rights(),
+                said()
+            )),
+            301 | 307 => denied(&format!(
+                "bucket `{bucket}` is in another region: check `[objects] region`"
+            )),
+            408 | 429 => away(),
+            501 => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
+            500.. => away(),
+            _ => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
+        },
+    }
+}
+
+impl Operation {
+    /// As S3 calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Head => "HeadObject",
+            Self::Get => "GetObject",
+            Self::List => "ListObjectsV2",
+            Self::Put => "PutObject",
+            Self::Copy => "CopyObject",
+            Self::Delete => "DeleteObject",
+            Self::Versioning => "GetBucketVersioning",
+        }
+    }
+
+    /// The rights it needs, as policies call them.
+    fn rights(self) -> &'static str {
+        match self {
+            Self::Head => {
+                "`s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket) on the object, and \
+                 `s3:ListBucket` on the bucket, without which a missing object looks forbidden"
+            }
+            Self::Get => "`s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket)",
+            Self::List => "`s3:ListBucket`",
+            Self::Put => "`s3:PutObject`",
+            Self::Copy => {
+                "`s3:GetObject` and `s3:GetObjectTagging` (`s3:GetObjectVersion`, \
+                 `s3:GetObjectVersionTagging` in a versioned bucket) on the source, \
+                 `s3:PutObject` and `s3:PutObjectTagging` on the destination"
+            }
+            Self::Delete => "`s3:DeleteObject` (`s3:DeleteObjectVersion` in a versioned bucket)",
+            Self::Versioning => "`s3:GetBucketVersioning`",
+        }
+    }
+}
+
+impl std::fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Keys are whatever somebody uploaded: escaped, so that a line stays a line.
+        write!(
+            f,
+            "{} of {:?} in bucket `{}`",
+            self.operation.name(),
+            self.key,
+            self.bucket
+        )
+    }
+}
+
+/// An error and its causes in one line, without saying the same twice.
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = one_line(&error.to_string());
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = one_line(&cause.to_string());
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        next = cause.source();
+    }
+    line
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: Call<'static> = Call {
+        operation: Operation::Get,
+        bucket: "sensors",
+        key: "in/a\nb.csv",
+    };
+
+    fn line(status: u16, code: &str, message: &str) -> (&'static str, String) {
+        let failure = of_answer(CALL, status, code, message);
+        (failure.label(), failure.into_error(CALL).to_string())
+    }
+
+    #[test]
+    fn a_missing_right_names_action_bucket_and_key_in_one_line() {
+        let (kind, line) = line(403, "AccessDenied", "Access\nDenied.");
+        assert_eq!(kind, "denied");
+        assert_eq!(
+            line,
+            "GetObject of \"in/a\\nb.csv\" in bucket `sensors`: access denied: the credentials need \
+             `s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket) (AccessDenied: Access \
+             Denied. (status 403))"
+        );
+    }
+
+    #[test]
+    fn what_passes_by_itself_is_an_outage_whatever_its_status() {
+        for (status, code) in [
+            (200, "InternalError"),
+            (400, "RequestTimeout"),
+            (408, ""),
+            (429, ""),
+            (500, ""),
+            (502, ""),
+            (503, "SlowDown"),
+            (507, "StorageFull"),
+        ] {
+            assert_eq!(line(status, code, "").0, "away", "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn what_a_person_must_mend_names_the_setting() {
+        for (status, code, setting) in [
+            (403, "InvalidAccessKeyId", "`[objects] access_key`"),
+            (403, "SignatureDoesNotMatch", "`[objects] secret_key`"),
+            (404, "NoSuchBucket", "bucket `sensors`"),
+            (301, "", "`[objects] region`"),
+            (400, "AuthorizationHeaderMalformed", "`[objects] region`"),
+            (403, "RequestTimeTooSkewed", "clock"),
+            (400, "ExpiredToken", "temporary credentials"),
+        ] {
+            let (kind, line) = line(status, code, "");
+            assert_eq!(kind, "denied", "{code}");
+            assert!(line.contains(setting), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_missing_object_is_not_a_missing_bucket() {
+        assert_eq!(line(404, "NoSuchKey", "").0, "missing");
+        assert_eq!(line(404, "NoSuchVersion", "").0, "missing");
+        assert_eq!(line(404, "", "").0, "missing");
+    }
+
+    #[test]
+    fn what_will_not_change_is_refused() {
+        assert_eq!(line(400, "InvalidArgument", "").0, "refused");
+        assert_eq!(line(501, "NotImplemented", "").0, "refused");
+        assert_eq!(line(403, "InvalidObjectState", "").0, "refused");
+        assert_eq!(line(400, "KeyTooLongError", "").0, "bad_key");
+    }
+}

@@ -1,0 +1,133 @@
+//! Listings.
+
+use std::collections::VecDeque;
+
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::types::{EncodingType, Object};
+use futures::Stream;
+use futures::stream::try_unfold;
+use proto::Version;
+
+use crate::call::{Call, Operation};
+use crate::encoding::listed_key;
+use crate::head::{size, version};
+use crate::{Error, Objects, Result};
+
+/// One line of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Key.
+    pub key: String,
+    /// Entity tag and `Last-Modified`. `LIST` knows no version ids: in a versioned bucket only
+    /// `HEAD` tells the file id.
+    pub version: Version,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Where a listing is.
+struct Position {
+    objects: Objects,
+    bucket: String,
+    prefix: String,
+    page: VecDeque<Listed>,
+    next: Next,
+}
+
+/// How a listing goes on after its page.
+enum Next {
+    Start,
+    After(String),
+    End,
+}
+
+impl Objects {
+    /// Every object under `prefix`, in the store's order, a page at a time.
+    pub fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+    ) -> impl Stream<Item = Result<Listed>> + Send + use<> {
+        let start = Position {
+            objects: self.clone(),
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            page: VecDeque::new(),
+            next: Next::Start,
+        };
+        Box::pin(try_unfold(start, |mut position| async move {
+            loop {
+                if let Some(listed) = position.page.pop_front() {
+                    return Ok(Some((listed, position)));
+                }
+                if matches!(position.next, Next::End) {
+                    return Ok(None);
+                }
+                position.turn().await?;
+            }
+        }))
+    }
+}
+
+impl Position {
+    /// Fetches the next page.
+    async fn turn(&mut self) -> Result<()> {
+        let call = Call {
+            operation: Operation::List,
+            bucket: &self.bucket,
+            key: &self.prefix,
+        };
+        let token = match &self.next {
+            Next::After(token) => Some(token.clone()),
+            Next::Start | Next::End => None,
+        };
+        let request = self
+            .objects
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(&self.prefix)
+            .encoding_type(EncodingType::Url)
+            .set_continuation_token(token)
+            .send();
+        let output = self
+            .objects
+            .call(call, self.objects.timeout, request)
+            .await
+            .map_err(|failure| failure.into_error(call))?;
+        let encoded = output.encoding_type() == Some(&EncodingType::Url);
+        let next = next(call, &output)?;
+        self.page = output
+            .contents
+            .unwrap_or_default()
+            .into_iter()
+            .map(|object| listed(call, object, encoded))
+            .collect::<Result<_>>()?;
+        self.next = next;
+        Ok(())
+    }
+}
+
+fn next(call: Call<'_>, output: &ListObjectsV2Output) -> Result<Next> {
+    match (output.is_truncated(), output.next_continuation_token()) {
+        (Some(true), Some(token)) => Ok(Next::After(token.to_owned())),
+        // Ending here would hide the rest of the bucket.
+        (Some(true), None) => Err(Error::Refused(format!(
+            "{call}: the listing is cut off and does not say how it goes on"
+        ))),
+        _ => Ok(Next::End),
+    }
+}
+
+fn listed(call: Call<'_>, object: Object, encoded: bool) -> Result<Listed> {
+    let version = version(call, object.e_tag(), object.last_modified(), None)?;
+    let size = size(call, object.size())?;
+    let written = object.key.unwrap_or_default();
+    let key = if encoded {
+        listed_key(&written)
+            .ok_or_else(|| Error::Refused(format!("{call}: the key {written:?} is not UTF-8")))?
+    } else {
+        written
+    };
+    Ok(Listed { key, version, size })
+}
