@@ -1,5 +1,7 @@
 //! One request: bounded, timed, measured, and its failure put into words.
 
+use std::error::Error as _;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::http::HttpResponse;
@@ -16,6 +18,10 @@ pub(crate) struct Call<'a> {
     pub(crate) key: &'a str,
 }
 
+/// A request of the SDK's, on the heap: such a future has some 18 KiB.
+pub(crate) type Request<'a, O, E> =
+    Pin<Box<dyn Future<Output = Result<O, SdkError<E, HttpResponse>>> + Send + 'a>>;
+
 /// The requests that Landfall makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -26,6 +32,7 @@ pub(crate) enum Operation {
     Copy,
     Delete,
     Versioning,
+    Bucket,
 }
 
 /// How a request can fail, before anybody knows what that means for the caller.
@@ -66,7 +73,7 @@ impl Objects {
         &self,
         call: Call<'_>,
         timeout: Duration,
-        request: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
+        request: Request<'_, O, E>,
     ) -> Result<O, Failure>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -76,11 +83,12 @@ impl Objects {
             return Err(Failure::Other(Error::Away(reason)));
         };
         let start = Instant::now();
-        let result = match tokio::time::timeout(timeout, Box::pin(request)).await {
+        let result = match tokio::time::timeout(timeout, request).await {
             Ok(Ok(output)) => Ok(output),
-            Ok(Err(error)) => Err(classify(call, &error)),
+            Ok(Err(error)) => Err(classify(call, &self.endpoint, &error)),
             Err(_) => Err(Failure::Other(Error::Away(format!(
-                "{call}: no answer within {timeout:?}"
+                "{call}: no answer from {} within {timeout:?}",
+                self.endpoint
             )))),
         };
         let operation = call.operation.name();
@@ -94,12 +102,12 @@ impl Objects {
     }
 }
 
-fn classify<E>(call: Call<'_>, error: &SdkError<E, HttpResponse>) -> Failure
+fn classify<E>(call: Call<'_>, endpoint: &str, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let Some(response) = error.raw_response() else {
-        return Failure::Other(without_answer(call, error));
+        return Failure::Other(without_answer(call, endpoint, error));
     };
     let status = response.status().as_u16();
     match error.as_service_error() {
@@ -118,17 +126,18 @@ where
 }
 
 /// No answer came: nobody listens, the connection broke, or there was nothing to sign with.
-fn without_answer<E>(call: Call<'_>, error: &SdkError<E, HttpResponse>) -> Error
+fn without_answer<E>(call: Call<'_>, endpoint: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let causes = causes(error);
+    // The outermost names a part of the SDK only.
+    let causes = error.source().map_or_else(|| causes(error), causes);
     match error {
         SdkError::ConstructionFailure(_) => Error::Refused(format!("{call}: {causes}")),
         _ if causes.contains("credential") => Error::Denied(format!(
             "{call}: no credentials ({causes}): set `[objects] access_key` and `secret_key`"
         )),
-        _ => Error::Away(format!("{call}: {causes}")),
+        _ => Error::Away(format!("{call}: no answer from {endpoint}: {causes}")),
     }
 }
 
@@ -209,6 +218,7 @@ impl Operation {
             Self::Copy => "CopyObject",
             Self::Delete => "DeleteObject",
             Self::Versioning => "GetBucketVersioning",
+            Self::Bucket => "HeadBucket",
         }
     }
 
@@ -220,7 +230,7 @@ impl Operation {
                  `s3:ListBucket` on the bucket, without which a missing object looks forbidden"
             }
             Self::Get => "`s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket)",
-            Self::List => "`s3:ListBucket`",
+            Self::List | Self::Bucket => "`s3:ListBucket`",
             Self::Put => "`s3:PutObject`",
             Self::Copy => {
                 "`s3:GetObject` and `s3:GetObjectTagging` (`s3:GetObjectVersion`, \

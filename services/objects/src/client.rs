@@ -32,6 +32,8 @@ pub struct Objects {
     pub(crate) client: Client,
     pub(crate) under_way: Arc<Semaphore>,
     pub(crate) timeout: Duration,
+    /// For error messages.
+    pub(crate) endpoint: Arc<str>,
 }
 
 impl Objects {
@@ -77,6 +79,7 @@ impl Objects {
             client: Client::from_conf(builder.build()),
             under_way: Arc::new(Semaphore::new(connections)),
             timeout: config.timeout,
+            endpoint: config.endpoint.as_deref().unwrap_or("AWS").into(),
         })
     }
 

@@ -91,7 +91,7 @@ impl Objects {
             .set_version_id(version.map(str::to_owned))
             .set_checksum_mode(checksums)
             .send();
-        match self.call(call, self.timeout, request).await {
+        match self.call(call, self.timeout, Box::pin(request)).await {
             Ok(output) => head(call, output).map(Some),
             Err(Failure::Missing) => Ok(None),
             Err(failure) => Err(failure.into_error(call)),

@@ -92,7 +92,7 @@ impl Position {
             .send();
         let output = self
             .objects
-            .call(call, self.objects.timeout, request)
+            .call(call, self.objects.timeout, Box::pin(request))
             .await
             .map_err(|failure| failure.into_error(call))?;
         let encoded = output.encoding_type() == Some(&EncodingType::Url);

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use bytes::Bytes;
 use proto::event::Location;
 
-use crate::call::Failure;
+use crate::call::{Call, Failure, Operation};
 use crate::write::Copy;
 use crate::{Error, Objects, Removal, Result};
 
@@ -43,6 +43,8 @@ impl Objects {
             bucket: bucket.to_owned(),
             key: format!("{PROBE_PREFIX}.{random:016x}-{which}"),
         };
+        // Some stores make a bucket of any name that is written to.
+        self.must_exist(bucket).await?;
         let probe = Probe {
             objects: self,
             one: at("1"),
@@ -53,6 +55,22 @@ impl Objects {
         let found = found?;
         cleaned?;
         Ok(found)
+    }
+
+    async fn must_exist(&self, bucket: &str) -> Result<()> {
+        let call = Call {
+            operation: Operation::Bucket,
+            bucket,
+            key: "",
+        };
+        let request = self.client.head_bucket().bucket(bucket).send();
+        match self.call(call, self.timeout, Box::pin(request)).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Missing) => Err(Error::Denied(format!(
+                "there is no bucket `{bucket}`: create it, or correct its name in the configuration"
+            ))),
+            Err(failure) => Err(failure.into_error(call)),
+        }
     }
 }
 

@@ -146,7 +146,7 @@ impl Body {
             request = request.range(format!("bytes={offset}-"));
         }
         match objects
-            .call(self.call(), objects.timeout, request.send())
+            .call(self.call(), objects.timeout, Box::pin(request.send()))
             .await
         {
             Ok(output) => {

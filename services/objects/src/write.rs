@@ -75,7 +75,7 @@ impl Objects {
             .set_if_none_match(if_none_match.map(str::to_owned))
             .body(ByteStream::from(body))
             .send();
-        self.call(call(Operation::Put, location), timeout, request)
+        self.call(call(Operation::Put, location), timeout, Box::pin(request))
             .await
     }
 
@@ -126,7 +126,7 @@ impl Objects {
             request = request.if_none_match("*");
         }
         let call = call(Operation::Copy, destination);
-        self.call(call, self.timeout_for(head.size), request.send())
+        self.call(call, self.timeout_for(head.size), Box::pin(request.send()))
             .await
             .map(drop)
     }
@@ -145,7 +145,10 @@ impl Objects {
             Removal::IfMatch(etag) => request.if_match(format!("\"{etag}\"")),
             Removal::Newest => request,
         };
-        match self.call(call, self.timeout, request.send()).await {
+        match self
+            .call(call, self.timeout, Box::pin(request.send()))
+            .await
+        {
             Ok(_) => Ok(true),
             Err(Failure::Missing | Failure::Unmet) => Ok(false),
             Err(failure) => Err(failure.into_error(call)),
@@ -160,7 +163,7 @@ impl Objects {
             key: "",
         };
         let request = self.client.get_bucket_versioning().bucket(bucket).send();
-        match self.call(call, self.timeout, request).await {
+        match self.call(call, self.timeout, Box::pin(request)).await {
             Ok(output) => Ok(output.status() == Some(&BucketVersioningStatus::Enabled)),
             Err(failure) => Err(failure.into_error(call)),
         }
