@@ -1,1 +1,21 @@
-//! The real servers that Landfall runs against, as child processes on this machine: for `landfall dev` and for tests.
+//! The real servers that Landfall runs against, as child processes on this machine: for
+//! `landfall dev` and for tests.
+//!
+//! Each server lives in a folder that the caller gives, listens on free ports of 127.0.0.1, has
+//! answered when `start` returns, and dies with this process however that ends.
+
+mod http;
+pub mod installed;
+pub mod mail;
+pub mod nats;
+mod port;
+pub mod process;
+mod ready;
+pub mod seaweedfs;
+mod secret;
+
+pub use mail::MailCatcher;
+pub use nats::Nats;
+pub use process::Process;
+pub use seaweedfs::SeaweedFs;
+pub use secret::random as random_secret;

@@ -1,0 +1,64 @@
+//! Where the servers' programs are.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+
+/// The folder that `make servers` installs into, seen from the project's root.
+pub const FOLDER: &str = ".landfall/servers";
+
+/// The program `name`: from `LANDFALL_SERVERS`, else from `.landfall/servers` of the project that
+/// this folder or this binary is in, else from `PATH`.
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = folders()
+        .into_iter()
+        .map(|folder| folder.join("bin"))
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
+    let Some(found) = found else {
+        bail!(
+            "`{name}` is not installed; run `make servers` (or set LANDFALL_SERVERS to the folder \
+             that has bin/{name})"
+        )
+    };
+    Ok(std::path::absolute(found)?)
+}
+
+/// The Python that sees the installed packages, and what `PYTHONPATH` must be for that.
+pub(crate) fn python() -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
+    for folder in folders() {
+        let own = folder.join("bin/python3");
+        if own.is_file() {
+            return Ok((own, None));
+        }
+        // Installed with `pip install --target`: packages lie in the folder itself.
+        if folder.join("aiosmtpd").is_dir() {
+            return Ok((program("python3")?, Some(folder)));
+        }
+    }
+    Ok((program("python3")?, None))
+}
+
+fn folders() -> Vec<PathBuf> {
+    if let Some(folder) = std::env::var_os("LANDFALL_SERVERS") {
+        return vec![PathBuf::from(folder)];
+    }
+    let here = std::env::current_dir().ok();
+    let binary = std::env::current_exe().ok();
+    [here, binary]
+        .iter()
+        .flatten()
+        .flat_map(|path| path.ancestors())
+        .map(|ancestor| ancestor.join(FOLDER))
+        .filter(|folder| folder.is_dir())
+        .map(|folder| std::path::absolute(&folder).unwrap_or(folder))
+        .collect::<Vec<_>>()
+}
+
+/// `folder`, created and absolute: servers run in folders of their own.
+pub(crate) fn prepare(folder: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    Ok(std::path::absolute(folder)?)
+}

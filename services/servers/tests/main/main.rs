@@ -1,0 +1,8 @@
+//! The servers, started for real.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod children;
+mod mail;
+mod nats;
+mod seaweedfs;
