@@ -1,0 +1,265 @@
+//! What both steps work with: the journal's rows, the schedules, the mail server.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lettre::Address;
+use lettre::message::Mailbox;
+use proto::event::{MailOutcome, Notified};
+use proto::{Data, Event};
+use runtime::Trouble;
+use store::Journal;
+use store::journal::{Entry, Register};
+
+use crate::mail::{self, Heading};
+use crate::row::{Row, State};
+use crate::schedule::Schedules;
+use crate::settings::Settings;
+use crate::smtp::Post;
+
+/// How long to wait before the store is asked again where no answer will do but its own.
+const INSIST_EVERY: Duration = Duration::from_millis(500);
+
+/// What both steps work with.
+pub(crate) struct Desk {
+    pub(crate) settings: Settings,
+    pub(crate) schedules: Arc<dyn Schedules>,
+    pub(crate) post: Arc<dyn Post>,
+    journal: Arc<dyn Journal>,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    process: u64,
+    claims: AtomicU64,
+}
+
+/// A row as it was read, and the revision that a change of it has to find.
+pub(crate) struct Filed {
+    pub(crate) row: Row,
+    register: Register,
+    revision: u64,
+}
+
+/// A mail as it goes out.
+pub(crate) struct Outgoing {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) to: Vec<Address>,
+}
+
+impl Desk {
+    pub(crate) fn new(
+        settings: Settings,
+        journal: Arc<dyn Journal>,
+        schedules: Arc<dyn Schedules>,
+        post: Arc<dyn Post>,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            settings,
+            schedules,
+            post,
+            journal,
+            clock: Box::new(clock),
+            process: RandomState::new().hash_one(std::process::id()),
+            claims: AtomicU64::new(0),
+        }
+    }
+
+    /// Now, and never before the message that we work on: times that are written from it are
+    /// compared with `JetStream`'s clock, and a clock of ours that is slow must not make them past.
+    pub(crate) fn now(&self, woken: Timestamp) -> Timestamp {
+        (self.clock)().max(woken)
+    }
+
+    /// A name for a claim that no other has, in this process or another.
+    pub(crate) fn new_claim(&self) -> String {
+        let number = self.claims.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}-{number}", self.process)
+    }
+
+    /// Creates the mail's row if there is none, and answers the one that is stored.
+    pub(crate) async fn file(&self, row: &Row) -> Result<Row, Trouble> {
+        let created = self
+            .journal
+            .create(&register(&row.event), &bytes(row)?)
+            .await?;
+        if created.ours {
+            self.record(row);
+        }
+        parse(&row.event, &created.entry)
+    }
+
+    /// The row of the mail about `event`.
+    pub(crate) async fn look(&self, event: &Event) -> Result<Option<Filed>, Trouble> {
+        let register = register(event);
+        let Some(entry) = self.journal.read(&register).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Filed {
+            row: parse(event, &entry)?,
+            revision: entry.revision,
+            register,
+        }))
+    }
+
+    /// Writes `row` in the place of what was read, unless somebody was faster: then there is
+    /// nothing to do but to look again.
+    pub(crate) async fn change(&self, filed: &Filed, row: Row) -> Result<(), Trouble> {
+        let written = self
+            .journal
+            .replace(&filed.register, filed.revision, &bytes(&row)?)
+            .await?;
+        if written.is_some() {
+            self.record(&row);
+        }
+        Ok(())
+    }
+
+    /// Like [`Self::change`], where only we know what `row` says and have to know whether it is
+    /// written: while the store does not answer, it is asked again, for as long as it takes. None
+    /// if somebody was faster.
+    pub(crate) async fn insist(&self, filed: &Filed, row: Row) -> Result<Option<Filed>, Trouble> {
+        let value = bytes(&row)?;
+        let is_ours = |entry: &Entry| entry.value == value;
+        let register = &filed.register;
+        let mut said = false;
+        let revision = loop {
+            let error = match self.journal.replace(register, filed.revision, &value).await {
+                Ok(Some(revision)) => break revision,
+                // An earlier try of ours may have been written without our hearing of it. Claims
+                // have names, so nobody else writes the same.
+                Ok(None) => match self.journal.read(register).await {
+                    Ok(Some(entry)) if is_ours(&entry) => break entry.revision,
+                    Ok(_) => return Ok(None),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            if let store::Error::Broken(_) = error {
+                return Err(error.into());
+            }
+            if !said {
+                tracing::warn!(file.id = %row.event.subject, %error, "a mail's state waits for the store");
+                said = true;
+            }
+            tokio::time::sleep(INSIST_EVERY).await;
+        };
+        self.record(&row);
+        Ok(Some(Filed {
+            row,
+            register: register.clone(),
+            revision,
+        }))
+    }
+
+    /// The mail of a row, as it goes out on every try.
+    pub(crate) fn compose(&self, row: &Row, now: Timestamp) -> Result<Outgoing, Trouble> {
+        let reject = |reason: String| Trouble::Reject { reason };
+        let to = row
+            .receivers
+            .iter()
+            .map(|address| address.parse())
+            .collect::<Result<Vec<Mailbox>, _>>()
+            .map_err(|error| reject(format!("the journal holds a wrong address: {error}")))?;
+        let heading = Heading {
+            from: &self.settings.from,
+            reply_to: self.settings.reply_to.as_ref(),
+            to: &to,
+            message_id: row.message_id(&self.settings.from),
+            date: row.date(now),
+        };
+        Ok(Outgoing {
+            bytes: mail::compose(&heading, &row.event).map_err(reject)?,
+            to: to.into_iter().map(|mailbox| mailbox.email).collect(),
+        })
+    }
+
+    /// What the step answers about a row: its outcome once it has one, where it is an event.
+    pub(crate) fn told(&self, row: &Row) -> Option<Data> {
+        if !row.is_told() {
+            return None;
+        }
+        row.outcome(&self.settings.from).map(Data::Notified)
+    }
+
+    /// What the step answers about a mail whose row is gone. It may have been sent, so it is not
+    /// sent again.
+    pub(crate) fn lost(&self, event: &Event) -> Option<Data> {
+        let (file, replay) = event.about();
+        let notified = Notified {
+            file: file.clone(),
+            replay,
+            outcome: MailOutcome::Unknown,
+            route: None,
+            message_id: None,
+            receivers: vec![],
+            answer: Some(
+                "a wake came for this mail, but the journal has no row for it (was the notifier's \
+                 journal lost?)"
+                    .to_owned(),
+            ),
+            tries: 0,
+        };
+        tracing::warn!(file.id = %file.id, replay, "a wake for a mail that the journal does not know");
+        matches!(event.data, Data::Moved(_)).then_some(Data::Notified(notified))
+    }
+
+    /// Counts what was written, and says what a person should hear of.
+    fn record(&self, row: &Row) {
+        let (file, replay) = row.event.about();
+        let answer = row.answer.as_deref().unwrap_or_default();
+        match &row.state {
+            State::HandingOver { .. } => {}
+            State::Waiting { due } if row.tries > 0 => {
+                metrics::counter!("landfall_mail_retries_total").increment(1);
+                tracing::info!(file.id = %file.id, replay, %due, answer, "the mail will be tried again");
+            }
+            State::Waiting { .. } => {}
+            State::Ended { outcome, .. } => {
+                let name = outcome_name(*outcome);
+                metrics::counter!("landfall_mails_total", "outcome" => name).increment(1);
+                match outcome {
+                    MailOutcome::Accepted => {
+                        let late = (self.clock)().duration_since(row.planned).as_secs_f64();
+                        metrics::histogram!("landfall_mail_lateness_seconds").record(late.max(0.0));
+                        tracing::info!(file.id = %file.id, replay, answer, "mail accepted");
+                    }
+                    MailOutcome::Nobody => {}
+                    MailOutcome::Refused | MailOutcome::Unknown => {
+                        tracing::warn!(file.id = %file.id, replay, outcome = name, answer, "mail not accepted");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn register(event: &Event) -> Register {
+    let (file, replay) = event.about();
+    Register::new("mail", format!("{}.{replay}", file.id))
+}
+
+fn bytes(row: &Row) -> Result<Vec<u8>, Trouble> {
+    serde_json::to_vec(row).map_err(|error| Trouble::Reject {
+        reason: format!("the mail's row cannot be written as JSON: {error}"),
+    })
+}
+
+fn parse(event: &Event, entry: &Entry) -> Result<Row, Trouble> {
+    serde_json::from_slice(&entry.value).map_err(|error| Trouble::Reject {
+        reason: format!(
+            "the journal's row `{}` cannot be read: {error}; was it written by a later version?",
+            register(event).name
+        ),
+    })
+}
+
+fn outcome_name(outcome: MailOutcome) -> &'static str {
+    match outcome {
+        MailOutcome::Accepted => "accepted",
+        MailOutcome::Refused => "refused",
+        MailOutcome::Unknown => "unknown",
+        MailOutcome::Nobody => "nobody",
+    }
+}

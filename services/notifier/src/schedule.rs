@@ -1,0 +1,75 @@
+//! Schedules: messages that `JetStream` delivers later (ADR-51). They only wake; they carry the
+//! event so that the wake says which mail it is about, and nothing is read from them but that.
+
+use async_nats::HeaderMap;
+use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
+use async_nats::jetstream;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use proto::{Event, subject};
+use runtime::Trouble;
+
+/// Where wakes are ordered.
+#[async_trait]
+pub(crate) trait Schedules: Send + Sync + 'static {
+    /// Orders a wake about `event` at `due`; it is durable when this returns. There is one
+    /// schedule a mail: the last one ordered counts, and one whose time has passed is due at once.
+    async fn order(&self, event: &Event, due: Timestamp) -> Result<(), Trouble>;
+}
+
+/// The stream `DELAY`.
+pub(crate) struct JetStream(pub(crate) jetstream::Context);
+
+#[async_trait]
+impl Schedules for JetStream {
+    async fn order(&self, event: &Event, due: Timestamp) -> Result<(), Trouble> {
+        let (file, replay) = event.about();
+        let payload = serde_json::to_vec(event).map_err(|error| Trouble::Reject {
+            reason: format!("the event cannot be written as JSON: {error}"),
+        })?;
+        let published = async {
+            self.0
+                .publish_with_headers(
+                    subject::delay_wait(file.id, replay),
+                    headers(due),
+                    payload.into(),
+                )
+                .await?
+                .await
+        };
+        match published.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Trouble::Outage {
+                dependency: "nats",
+                reason: format!("a schedule was not stored in DELAY: {error}"),
+            }),
+        }
+    }
+}
+
+/// No `Nats-Msg-Id`: within the duplicate window it would drop the schedule that replaces another.
+fn headers(due: Timestamp) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_SCHEDULE, format!("@at {due:.3}"));
+    headers.insert(NATS_SCHEDULE_TARGET, subject::DELAY_DUE);
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_names_its_time_to_the_millisecond_and_where_it_goes() {
+        let due: Timestamp = "2026-11-22T09:00:00Z".parse().unwrap();
+        let headers = headers(due);
+        let value = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
+        assert_eq!(
+            value("Nats-Schedule").unwrap(),
+            "@at 2026-11-22T09:00:00.000Z"
+        );
+        assert_eq!(value("Nats-Schedule-Target").unwrap(), "delay.due");
+        assert_eq!(value("Nats-Msg-Id"), None);
+        assert_eq!(headers.len(), 2);
+    }
+}
