@@ -16,6 +16,7 @@ mod secret;
 
 pub use mail::MailCatcher;
 pub use nats::Nats;
+pub use port::Port;
 pub use process::Process;
 pub use seaweedfs::SeaweedFs;
 pub use secret::random as random_secret;

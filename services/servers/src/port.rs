@@ -13,7 +13,7 @@ const TO: u16 = 32_000;
 
 /// A port of 127.0.0.1 that no other process of this crate takes while this lives.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     pub(crate) number: u16,
     /// A name in the kernel that is bound once at most, and is free again when its holder dies.
     _reserved: UnixListener,
@@ -21,7 +21,7 @@ pub(crate) struct Port {
 
 impl Port {
     /// A port that is free now.
-    pub(crate) fn free() -> anyhow::Result<Self> {
+    pub fn free() -> anyhow::Result<Self> {
         for _ in 0..1_000 {
             let random = getrandom::u32()?;
             let offset = u16::try_from(random % u32::from(TO - FROM))?;
@@ -30,6 +30,11 @@ impl Port {
             }
         }
         bail!("found no free port between {FROM} and {TO}")
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u16 {
+        self.number
     }
 
     /// `wanted` where that is free, else another.
