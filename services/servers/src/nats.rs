@@ -1,19 +1,19 @@
 //! NATS with `JetStream`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::ensure;
-use proto::{User, user};
+use proto::User;
 
 use crate::port::Port;
 use crate::ready::{self, Failure};
 use crate::{Process, installed, process, secret};
 
 const CONFIGURATION: &str = include_str!("../../../deploy/nats/nats.conf");
+const USERS: &str = include_str!("../../../deploy/nats/users.conf");
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How the server is set up.
@@ -54,6 +54,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Nats {
     folder: PathBuf,
+    environment: Vec<(String, String)>,
     passwords: BTreeMap<&'static str, String>,
     port: Port,
     monitoring: Option<Port>,
@@ -72,12 +73,12 @@ impl Nats {
             let port = Port::preferably(wanted)?;
             let monitoring = options.monitoring.then(Port::free).transpose()?;
             let passwords = passwords(&options.access);
-            let text = configuration(&folder, &port, monitoring.as_ref(), &options.more);
-            process::write(&folder.join("nats.conf"), &text)?;
-            process::write(&folder.join("users.conf"), &users(&passwords))?;
-            let process = run(&folder, &port).await?;
+            write(&folder, &options, monitoring.as_ref())?;
+            let environment = environment(&folder, &port, &passwords);
+            let process = run(&folder, &port, &environment).await?;
             Ok(Self {
                 folder: folder.clone(),
+                environment,
                 passwords,
                 port,
                 monitoring,
@@ -138,16 +139,39 @@ impl Nats {
     /// [`kill`](Self::kill) (or without: then it is stopped).
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.process.stop().await;
-        self.process = run(&self.folder, &self.port)
+        self.process = run(&self.folder, &self.port, &self.environment)
             .await
             .map_err(anyhow::Error::from)?;
         Ok(())
     }
 }
 
-async fn run(folder: &Path, port: &Port) -> Result<Process, Failure> {
+/// Writes the configuration of production; users and permissions are left out where everybody
+/// may do everything.
+fn write(folder: &Path, options: &Options, monitoring: Option<&Port>) -> anyhow::Result<()> {
+    let mut server = format!("{CONFIGURATION}{}", options.more);
+    if let Some(port) = monitoring {
+        server += &format!("\nhttp: \"127.0.0.1:{}\"\n", port.number);
+    }
+    let (users, permissions) = match options.access {
+        Access::Users(_) => (USERS, proto::nats::permissions_conf()),
+        Access::Open => ("", String::new()),
+    };
+    process::write(&folder.join("nats.conf"), &server)?;
+    process::write(&folder.join("users.conf"), users)?;
+    process::write(&folder.join("permissions.conf"), &permissions)
+}
+
+async fn run(
+    folder: &Path,
+    port: &Port,
+    environment: &[(String, String)],
+) -> Result<Process, Failure> {
     let mut command = Command::new(installed::program("nats-server")?);
-    command.args(["-c", "nats.conf"]).current_dir(folder);
+    command
+        .args(["-c", "nats.conf"])
+        .current_dir(folder)
+        .envs(environment.iter().cloned());
     let process = Process::start("nats", command, &folder.join("nats.log"))?;
     ready::wait(&process, STARTS_WITHIN, async || greets(port.number).await).await?;
     Ok(process)
@@ -175,48 +199,27 @@ fn passwords(access: &Access) -> BTreeMap<&'static str, String> {
         .collect()
 }
 
-/// The configuration of production, with its variables defined above it.
-fn configuration(folder: &Path, port: &Port, monitoring: Option<&Port>, more: &str) -> String {
-    let monitoring = monitoring
-        .map(|port| format!("http: \"127.0.0.1:{}\"\n", port.number))
-        .unwrap_or_default();
-    format!(
-        "NATS_LISTEN: \"127.0.0.1:{}\"\nNATS_STORE: {}\n{monitoring}{more}\n{CONFIGURATION}",
-        port.number,
-        quoted(&folder.join("jetstream").to_string_lossy()),
-    )
-}
-
-/// `users.conf`: the accounts, with the permissions of the contract.
-fn users(passwords: &BTreeMap<&'static str, String>) -> String {
-    if passwords.is_empty() {
-        return String::new();
+/// The environment that the configuration reads.
+fn environment(
+    folder: &Path,
+    port: &Port,
+    passwords: &BTreeMap<&'static str, String>,
+) -> Vec<(String, String)> {
+    let store = folder.join("jetstream");
+    let mut variables = vec![
+        (
+            "NATS_LISTEN".to_owned(),
+            format!("127.0.0.1:{}", port.number),
+        ),
+        ("NATS_STORE".to_owned(), quoted(&store.to_string_lossy())),
+    ];
+    for (user, password) in passwords {
+        variables.push((
+            format!("{}_PASSWORD", user.to_uppercase()),
+            quoted(password),
+        ));
     }
-    let mut text = String::from("accounts {\n  LANDFALL {\n    jetstream: enabled\n    users: [\n");
-    for user in User::ALL {
-        let permissions = user::permissions(user);
-        let _ = writeln!(
-            text,
-            "      {{ user: {}, password: {}, permissions: {{ publish: {{ allow: [{}] }}, \
-             subscribe: {{ allow: [{}] }} }} }}",
-            user.name(),
-            quoted(&passwords[user.name()]),
-            list(&permissions.publish),
-            list(&permissions.subscribe),
-        );
-    }
-    let _ = write!(
-        text,
-        "    ]\n  }}\n  SYS {{ users: [{{ user: {SYSTEM}, password: {} }}] }}\n}}\n\
-         system_account: SYS\n",
-        quoted(&passwords[SYSTEM]),
-    );
-    text
-}
-
-fn list(subjects: &[String]) -> String {
-    let subjects: Vec<String> = subjects.iter().map(|subject| quoted(subject)).collect();
-    subjects.join(", ")
+    variables
 }
 
 fn quoted(text: &str) -> String {
