@@ -4,6 +4,8 @@
 //! section does not pass in silence. A setting `[nats] password` is `LANDFALL_NATS__PASSWORD` in
 //! the environment; a secret may also be `{ file = "/run/secrets/nats" }`.
 
+pub mod address;
+pub mod glob;
 pub mod ingest;
 pub mod mover;
 pub mod nats;
@@ -11,14 +13,29 @@ pub mod notifier;
 pub mod objects;
 pub mod period;
 pub mod profile;
+mod read;
+mod rules;
 pub mod secret;
 pub mod service;
 pub mod store;
+mod tree;
 pub mod watcher;
+mod wrong;
+
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 pub use profile::Profile;
+pub use wrong::{Place, Wrong};
+
+/// Read where no other file is named.
+const FILE: &str = "landfall.toml";
+
+/// What stands at the top of the file.
+const SECTIONS: [&str; 9] = [
+    "service", "nats", "objects", "store", "watcher", "ingest", "mover", "notifier", "profiles",
+];
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -43,3 +60,93 @@ pub struct Config {
     /// How files look; the first that matches a file reads it. The built-in `default` is last.
     pub profiles: Vec<Profile>,
 }
+
+impl Config {
+    /// Reads the file (`landfall.toml` if none is named and it exists) and the environment's
+    /// `LANDFALL_*` over it, and refuses what is unknown or wrong.
+    pub fn load(file: Option<&Path>) -> Result<Self, Wrong> {
+        let (path, needed) = match file {
+            Some(path) => (path, true),
+            None => (Path::new(FILE), false),
+        };
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if !needed && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                let path = path.display();
+                return Err(Wrong::new("", format!("cannot read {path}: {error}")));
+            }
+        };
+        let mut variables = vec![];
+        for (name, text) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match text.into_string() {
+                Ok(text) => variables.push((name, text)),
+                Err(_) if name.starts_with("LANDFALL_") => {
+                    let place = Place::Variable(name);
+                    return Err(Wrong::new("", "is not UTF-8").at("", &place));
+                }
+                Err(_) => {}
+            }
+        }
+        Self::read(path, &text, variables)
+    }
+
+    /// [`Config::load`] for a text and variables that are at hand.
+    pub fn read(
+        file: &Path,
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Wrong> {
+        let mut root = tree::file(file, text)?;
+        tree::overlay(&mut root, variables, &SECTIONS)?;
+        let node = tree::Node {
+            place: Place::Line(file.into(), 1),
+            value: tree::Value::Table(root.clone()),
+        };
+        let config = Self::deserialize(read::Setting::root(&node))?;
+        rules::check(&config).map_err(|wrong| match tree::place(&root, &wrong.setting) {
+            Some(place) => wrong.at("", place),
+            // It is as wrong as its default, beside something else that is set.
+            None => wrong,
+        })?;
+        Ok(config)
+    }
+
+    /// The effective configuration as TOML, secrets masked.
+    pub fn shown(&self) -> String {
+        match toml::to_string(self) {
+            Ok(text) => text,
+            Err(error) => format!("# cannot be shown: {error}\n"),
+        }
+    }
+
+    /// The profile that reads a file: the first that matches, the built-in one if none does.
+    pub fn profile_for(&self, bucket: &str, key: &str) -> &Profile {
+        self.profiles
+            .iter()
+            .find(|profile| profile.matches(bucket, key))
+            .unwrap_or_else(|| Profile::built_in())
+    }
+
+    /// A profile by its name.
+    pub fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles
+            .iter()
+            .chain([Profile::built_in()])
+            .find(|profile| profile.name == name)
+    }
+
+    /// The bucket in which a file is filed away: its profile's, the mover's, or its own.
+    pub fn target_bucket<'a>(&'a self, file: &'a proto::File) -> &'a str {
+        self.profile(&file.profile)
+            .and_then(|profile| profile.target_bucket.as_deref())
+            .or(self.mover.target_bucket.as_deref())
+            .unwrap_or(&file.bucket)
+    }
+}
+
+#[cfg(test)]
+mod tests;

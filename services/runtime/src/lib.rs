@@ -14,14 +14,34 @@
 //! }
 //! ```
 
+mod advisory;
+mod backoff;
 pub mod config;
+mod consume;
 mod context;
+mod databases;
+mod dead_letter;
+mod entry;
 mod handler;
+mod health;
+mod layout;
+mod logs;
+mod metering;
+mod nats;
+mod outage;
 mod outbox;
+mod parse;
+mod service;
+mod setup;
+mod tries;
 mod trouble;
+mod verify;
 
 pub use config::Config;
-pub use context::{Context, main};
+pub use context::Context;
+pub use entry::main;
 pub use handler::{Handler, Message, Step};
 pub use outbox::Outbox;
+pub use service::run;
+pub use setup::setup;
 pub use trouble::Trouble;

@@ -1,10 +1,24 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use proto::{Data, User};
+use async_nats::jetstream;
+use async_nats::jetstream::message::PublishMessage;
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use proto::{Data, Event, FileId, User, header, subject};
+use sha2::{Digest, Sha256};
 use store::Journal;
 use store::journal::{Cell, Settled};
 
-use crate::Trouble;
+use crate::nats::{self, Link};
+use crate::{Trouble, metering};
+
+/// How many outcomes are looked at in one go when those without a mark are published again.
+const PAGE: usize = 256;
+/// How many of them are published at once.
+const AT_ONCE: usize = 64;
+/// An outcome that was settled this short a time ago is still in its own handler's hands.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Settles outcomes in the journal and publishes what is stored, in this order.
 ///
@@ -15,19 +29,150 @@ use crate::Trouble;
 pub struct Outbox {
     user: User,
     journal: Arc<dyn Journal>,
+    jetstream: jetstream::Context,
+    link: Arc<Link>,
 }
 
 impl Outbox {
+    pub(crate) fn new(
+        user: User,
+        journal: Arc<dyn Journal>,
+        jetstream: jetstream::Context,
+        link: Arc<Link>,
+    ) -> Self {
+        Self {
+            user,
+            journal,
+            jetstream,
+            link,
+        }
+    }
+
     /// Settles `data` as this service's outcome, publishes what is stored now, and marks it.
     /// Answers what is stored, which may be an earlier outcome.
     pub async fn settle(&self, data: Data) -> Result<Settled, Trouble> {
-        let _ = (&self.user, &self.journal, data);
-        unimplemented!()
+        let settled = self.decide(data).await?;
+        self.finish(settled).await
     }
 
     /// Publishes the outcome of `cell` again if it has one; answers it.
     pub async fn repeat(&self, cell: Cell) -> Result<Option<Settled>, Trouble> {
-        let _ = cell;
-        unimplemented!()
+        match self.journal.settled(cell).await? {
+            Some(settled) => Ok(Some(self.publish(settled).await?)),
+            None => Ok(None),
+        }
     }
+
+    /// Settles `data` and answers what is stored, without publishing it.
+    pub(crate) async fn decide(&self, data: Data) -> Result<Settled, Trouble> {
+        let event = Event::new(self.user, data, Timestamp::now());
+        self.fits(&event)?;
+        Ok(self.journal.settle(&event).await?)
+    }
+
+    /// Publishes an outcome that has no mark yet.
+    pub(crate) async fn finish(&self, settled: Settled) -> Result<Settled, Trouble> {
+        match settled.published {
+            Some(_) => Ok(settled),
+            None => self.publish(settled).await,
+        }
+    }
+
+    /// Publishes again what has no mark. Answers how many outcomes that were; ends early, with
+    /// the trouble, when one could not be published.
+    pub(crate) async fn sweep(&self, before: Timestamp) -> Result<usize, Trouble> {
+        let mut published = 0;
+        loop {
+            let page = self.journal.unpublished(before, PAGE).await?;
+            let last = page.len() < PAGE;
+            // A page is done before the next is read: the marks take its rows out of the next.
+            let mut results = stream::iter(page.into_iter().map(|settled| self.publish(settled)))
+                .buffer_unordered(AT_ONCE);
+            while let Some(result) = results.next().await {
+                result?;
+                published += 1;
+            }
+            if last {
+                return Ok(published);
+            }
+        }
+    }
+
+    /// What the regular sweep looks at: nothing that a handler may be publishing right now.
+    pub(crate) fn settled_long_ago() -> Timestamp {
+        Timestamp::now()
+            .checked_sub(GRACE)
+            .unwrap_or(Timestamp::MIN)
+    }
+
+    async fn publish(&self, mut settled: Settled) -> Result<Settled, Trouble> {
+        let event = &settled.event;
+        let (file, _) = event.about();
+        let what = event.data.what();
+        let subject = subject::files(file.id, what, token(&file.profile));
+        let message = PublishMessage::build()
+            .message_id(&event.id)
+            .header("Content-Type", "application/cloudevents+json")
+            .header(
+                header::TRACEPARENT,
+                traceparent(file.id, &event.id).as_str(),
+            )
+            .payload(encode(event)?.into());
+        let away = |error| nats::unpublished(&error, &subject, &self.link);
+        // No lock and no queue of our own: whoever publishes waits for its own acknowledgement,
+        // so that as many are under way as there are handlers.
+        let acknowledgement = self
+            .jetstream
+            .send_publish(subject.clone(), message)
+            .await
+            .map_err(away)?
+            .await
+            .map_err(away)?;
+        metering::published(what.token());
+        self.journal
+            .mark_published(Cell::of(event), acknowledgement.sequence)
+            .await?;
+        settled.published = Some(acknowledgement.sequence);
+        Ok(settled)
+    }
+
+    /// An outcome that no server will take must not become the outcome.
+    fn fits(&self, event: &Event) -> Result<(), Trouble> {
+        const HEADERS: usize = 1024;
+        let size = encode(event)?.len() + HEADERS;
+        let limit = self.jetstream.client().max_payload();
+        if limit == 0 || size <= limit {
+            return Ok(());
+        }
+        Err(Trouble::Reject {
+            reason: format!(
+                "the event has {size} bytes and the NATS server takes {limit}: raise its `max_payload`"
+            ),
+        })
+    }
+}
+
+fn encode(event: &Event) -> Result<Vec<u8>, Trouble> {
+    serde_json::to_vec(event).map_err(|error| Trouble::Reject {
+        reason: format!("event {} cannot be written as JSON: {error}", event.id),
+    })
+}
+
+/// A profile's name as a subject token. Only what somebody else published has another.
+fn token(profile: &str) -> &str {
+    if subject::is_profile_name(profile) {
+        profile
+    } else {
+        "unknown"
+    }
+}
+
+/// W3C Trace Context: the trace is the file's, the span the event's.
+pub(crate) fn traceparent(file: FileId, event: &str) -> String {
+    let digest = Sha256::digest(event.as_bytes());
+    let span: String = digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("00-{file}-{span}-01")
 }

@@ -1,6 +1,15 @@
 //! How files look.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::wrong::Wrong;
+use super::{glob, rules};
+
+/// The name of the built-in profile.
+pub(super) const DEFAULT: &str = "default";
 
 /// `[[profiles]]`: which files it is for, and how to read them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +51,160 @@ pub struct Profile {
     /// Bucket for the files that are done with, before `[mover] target_bucket`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_bucket: Option<String>,
+}
+
+impl Profile {
+    /// The built-in profile: `sensor_id,timestamp,value`, with or without a header, in every
+    /// bucket. It reads what no configured one matches.
+    pub fn built_in() -> &'static Self {
+        static BUILT_IN: LazyLock<Profile> = LazyLock::new(|| Profile {
+            name: DEFAULT.to_owned(),
+            bucket: everything(),
+            key: everywhere(),
+            delimiter: comma(),
+            header: Header::default(),
+            sensor: Sensor::default(),
+            time: timestamp(),
+            time_format: TimeFormat::default(),
+            values: vec![],
+            metric: None,
+            budget: Budget::default(),
+            target_bucket: None,
+        });
+        &BUILT_IN
+    }
+
+    /// Whether it is for this file.
+    pub fn matches(&self, bucket: &str, key: &str) -> bool {
+        glob::matches(&self.bucket, bucket) && glob::matches(&self.key, key)
+    }
+
+    /// Hex SHA-256 of [`Profile::canonical`]: two profiles with the same hash read a file alike.
+    pub fn hash(&self) -> String {
+        let digest = Sha256::digest(self.canonical().as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What decides how a file is read, as JSON that is the same for the same content: names in
+    /// alphabetical order, no spaces. Name, globs and target bucket are not in it.
+    pub fn canonical(&self) -> String {
+        #[derive(Serialize)]
+        struct Canonical<'a> {
+            budget: Budget,
+            delimiter: char,
+            header: Header,
+            metric: &'a Option<Column>,
+            sensor: &'a Sensor,
+            time: &'a Column,
+            time_format: TimeFormat,
+            values: &'a [Value],
+        }
+        let canonical = Canonical {
+            budget: self.budget,
+            delimiter: self.delimiter,
+            header: self.header,
+            metric: &self.metric,
+            sensor: &self.sensor,
+            time: &self.time,
+            time_format: self.time_format,
+            values: &self.values,
+        };
+        // Strings, numbers and lists of them: nothing that JSON cannot hold.
+        serde_json::to_string(&canonical).unwrap_or_default()
+    }
+
+    /// Every column that it names, by the setting that names it.
+    fn columns(&self) -> Vec<(String, &Column)> {
+        let mut columns = vec![("time".to_owned(), &self.time)];
+        if let Sensor::Column(column) = &self.sensor {
+            columns.push(("sensor.column".to_owned(), column));
+        }
+        if let Some(column) = &self.metric {
+            columns.push(("metric".to_owned(), column));
+        }
+        for (index, value) in self.values.iter().enumerate() {
+            let (Value::Column(column) | Value::Named { column, .. }) = value;
+            columns.push((format!("values[{index}]"), column));
+        }
+        columns
+    }
+}
+
+/// What the types cannot say of profiles.
+pub(super) fn check(profiles: &[Profile]) -> Result<(), Wrong> {
+    rules::profile_names(profiles)?;
+    for (index, profile) in profiles.iter().enumerate() {
+        check_one(profile)
+            .map_err(|(setting, what)| Wrong::new(format!("profiles[{index}].{setting}"), what))?;
+    }
+    Ok(())
+}
+
+fn check_one(profile: &Profile) -> Result<(), (String, String)> {
+    let wrong = |setting: &str, what: &str| Err((setting.to_owned(), what.to_owned()));
+    for (setting, pattern) in [("bucket", &profile.bucket), ("key", &profile.key)] {
+        if let Err(error) = rules::readable_glob(setting, pattern) {
+            return wrong(setting, &error.what);
+        }
+    }
+    if !profile.delimiter.is_ascii() || matches!(profile.delimiter, '"' | '\r' | '\n' | '\0') {
+        return wrong(
+            "delimiter",
+            "expected one ASCII character that is no quote or line break",
+        );
+    }
+    if matches!(&profile.sensor, Sensor::Fixed(name) if name.is_empty()) {
+        return wrong("sensor.fixed", "must not be empty");
+    }
+    if profile.target_bucket.as_deref() == Some("") {
+        return wrong("target_bucket", "must not be empty");
+    }
+    for (setting, column) in profile.columns() {
+        match column {
+            Column::Position(0) => return wrong(&setting, "positions count from 1"),
+            Column::Name(name) if name.is_empty() => {
+                return wrong(&setting, "a column's name must not be empty");
+            }
+            Column::Name(name) if profile.header == Header::No => {
+                let what = format!(
+                    "without a header columns have no names: give the position of `{name}`"
+                );
+                return wrong(&setting, &what);
+            }
+            _ => {}
+        }
+    }
+    check_values(profile)
+}
+
+fn check_values(profile: &Profile) -> Result<(), (String, String)> {
+    let wrong = |setting: &str, what: String| Err((setting.to_owned(), what));
+    if profile.metric.is_some() && profile.values.len() > 1 {
+        let what = "a file that names the metric of each row has one column of values".to_owned();
+        return wrong("metric", what);
+    }
+    let mut metrics = std::collections::HashSet::new();
+    for (index, value) in profile.values.iter().enumerate() {
+        let setting = format!("values[{index}]");
+        let metric = match value {
+            Value::Named { metric, .. } if metric.is_empty() => {
+                return wrong(&setting, "a metric's name must not be empty".to_owned());
+            }
+            Value::Named { metric, .. } => metric.clone(),
+            Value::Column(Column::Name(name)) => name.clone(),
+            Value::Column(Column::Position(position))
+                if profile.header == Header::No && profile.values.len() > 1 =>
+            {
+                let what = format!("name its metric: {{ column = {position}, metric = \"…\" }}");
+                return wrong(&setting, what);
+            }
+            Value::Column(Column::Position(position)) => format!("column {position}"),
+        };
+        if !metrics.insert(metric.clone()) {
+            return wrong(&setting, format!("metric `{metric}` is there twice"));
+        }
+    }
+    Ok(())
 }
 
 /// A column, by its name in the header or its position from 1.

@@ -5,18 +5,23 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::period;
+use super::{address, period};
 
 /// `[service]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where `/livez`, `/readyz` and `/metrics` are served; port 0 takes a free one.
+    #[serde(with = "address")]
     pub listen: SocketAddr,
     /// How many messages are worked on at once.
     pub slots: usize,
     /// How often a message may fail, outages apart, before it becomes a dead letter.
     pub tries: u32,
+    /// How long after its first failure a message is tried again. Each wait is four times the one
+    /// before, up to five minutes.
+    #[serde(with = "period")]
+    pub retry_after: Duration,
     /// How long work in progress may go on after SIGTERM.
     #[serde(with = "period")]
     pub drain: Duration,
@@ -47,6 +52,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             slots: 32,
             tries: 5,
+            retry_after: Duration::from_secs(1),
             drain: Duration::from_secs(25),
             log: Log::Human,
             log_level: "info".to_owned(),

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::period;
 use super::secret::Secret;
+use super::{address, period};
 
 /// `[watcher]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where `POST /events` is served.
+    #[serde(with = "address")]
     pub listen: SocketAddr,
     /// Bearer tokens that may post; several while one is being replaced.
     pub tokens: Vec<Secret>,
@@ -49,9 +50,17 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8780)),
             tokens: vec![],
             buckets: vec![],
-            ignore: ["*.tmp", "*.part", "*.partial", "*.filepart", "*.swp", "*~", "**/.*"]
-                .map(str::to_owned)
-                .to_vec(),
+            ignore: [
+                "*.tmp",
+                "*.part",
+                "*.partial",
+                "*.filepart",
+                "*.swp",
+                "*~",
+                "**/.*",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             sweep_every: Duration::from_secs(5 * 60),
             stuck_after: Duration::from_secs(15 * 60),
         }

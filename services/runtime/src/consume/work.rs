@@ -1,0 +1,243 @@
+//! One message's way: handled, tried again, or given up on.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_nats::jetstream::AckKind;
+use futures::FutureExt;
+use proto::event::{DeadLetter, Failed};
+use proto::{Data, Event};
+use store::journal::{Cell, Settled};
+use tracing::Span;
+
+use super::{Loop, Work};
+use crate::backoff::Backoff;
+use crate::metering::Outcome;
+use crate::outage::Fault;
+use crate::{Message, Step, Trouble, dead_letter, parse, tries};
+
+impl Loop {
+    /// Works on a message until it is answered.
+    ///
+    /// Safe to repeat, also by another replica at the same time: for a step the journal's cell
+    /// decides; a raw message's handler must be safe itself.
+    pub(super) async fn work(&self, message: Message) -> Outcome {
+        let event = match &self.work {
+            Work::Raw(_) => None,
+            Work::Steps(_) => Some(parse::event(&message.payload)),
+        };
+        if let Some(Ok(event)) = &event {
+            record(event);
+        }
+        let service = &self.service;
+        let attempt = || self.attempt(&message, event.as_ref());
+        let done = service
+            .outages
+            .outlast(&service.stop, &self.gate, attempt)
+            .await;
+        let event = event.as_ref().and_then(|event| event.as_ref().ok());
+        match done {
+            None => self.hand_back(&message).await,
+            Some(Ok(())) => {
+                self.held.answer(message.sequence, AckKind::Ack).await;
+                Outcome::Done
+            }
+            Some(Err(Fault::Retry(reason))) => self.retry(&message, event, &reason).await,
+            Some(Err(Fault::Reject(reason))) => self.give_up(&message, event, &reason).await,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        message: &Message,
+        event: Option<&Result<Event, String>>,
+    ) -> Result<(), Trouble> {
+        match (&self.work, event) {
+            (Work::Steps(step), Some(Ok(event))) => self.step(step, message, event).await,
+            (Work::Steps(_), Some(Err(reason))) => Err(Trouble::Reject {
+                reason: reason.clone(),
+            }),
+            (Work::Raw(handler), _) => caught(handler.handle(message)).await,
+            // `work` parses the message of every step.
+            (Work::Steps(_), None) => Ok(()),
+        }
+    }
+
+    /// A settled cell is obeyed: its outcome is published if that was not seen to be done, and
+    /// nothing else happens. Another replay of the file is another cell.
+    async fn step(
+        &self,
+        step: &Arc<dyn Step>,
+        message: &Message,
+        event: &Event,
+    ) -> Result<(), Trouble> {
+        let outbox = &self.service.outbox;
+        if let Some(settled) = self.service.journal.settled(Cell::of(event)).await? {
+            caught(step.stored(&settled.event, None)).await?;
+            return outbox.finish(settled).await.map(drop);
+        }
+        let Some(answer) = caught(step.run(event, message)).await? else {
+            return Ok(());
+        };
+        let settled = outbox.decide(answer.clone()).await?;
+        caught(step.stored(&settled.event, Some(&answer))).await?;
+        outbox.finish(settled).await.map(drop)
+    }
+
+    async fn retry(&self, message: &Message, event: Option<&Event>, reason: &str) -> Outcome {
+        let service = &self.service;
+        let stream = self.consumer.stream.name;
+        let count = || tries::count(&*service.journal, stream, message, reason);
+        let tries = match self.persist(count).await {
+            Some(tries) => tries,
+            None => return self.hand_back(message).await,
+        };
+        let limit = service.config.service.tries;
+        if tries >= limit {
+            let reason = format!("failed {tries} times, at last: {reason}");
+            return self.give_up(message, event, &reason).await;
+        }
+        let wait = Backoff::of_tries(service.config.service.retry_after).jittered(tries);
+        tracing::warn!(
+            tries,
+            limit,
+            reason,
+            again_in_seconds = wait.as_secs_f64(),
+            "failed; will be tried again"
+        );
+        let later = AckKind::Nak(Some(wait));
+        self.held.answer(message.sequence, later).await;
+        Outcome::Retried
+    }
+
+    /// Dead letter, then `failed`, then the acknowledgement: a crash between any two repeats what
+    /// came before, and the cell keeps its first outcome.
+    async fn give_up(&self, message: &Message, event: Option<&Event>, reason: &str) -> Outcome {
+        let reason = dead_letter::one_line(reason);
+        let bury = || self.service.bury(self.consumer.stream, message, &reason);
+        let Some(letter) = self.persist(bury).await else {
+            return self.hand_back(message).await;
+        };
+        tracing::error!(reason, dead_letter = letter.sequence, "given up");
+        if let Some(event) = event {
+            let fail = || self.fail(event, &reason, letter.clone());
+            if self.persist(fail).await.is_none() {
+                return self.hand_back(message).await;
+            }
+        }
+        let acknowledge = || self.held.acknowledge_surely(message.sequence);
+        match self.persist(acknowledge).await {
+            Some(()) => Outcome::Rejected,
+            None => self.hand_back(message).await,
+        }
+    }
+
+    async fn fail(&self, event: &Event, reason: &str, letter: DeadLetter) -> Result<(), Trouble> {
+        let settled = self.service.fail(event, reason, letter).await?;
+        if let Work::Steps(step) = &self.work {
+            match caught(step.stored(&settled.event, None)).await {
+                Ok(()) => {}
+                outage @ Err(Trouble::Outage { .. }) => return outage,
+                // The file is given up already; its outcome must be heard of all the same.
+                Err(trouble) => tracing::error!(reason = %trouble, "tidying up failed"),
+            }
+        }
+        self.service.outbox.finish(settled).await.map(drop)
+    }
+
+    /// Runs one of the runtime's own operations until it is done. None: asked to stop. Nothing
+    /// can be given up here, so that what else goes wrong is waited out like an outage.
+    async fn persist<T, F>(&self, mut operation: impl FnMut() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        let service = &self.service;
+        let patient = || {
+            let operation = operation();
+            async {
+                operation.await.map_err(|trouble| match trouble {
+                    Trouble::Retry { reason } | Trouble::Reject { reason } => Trouble::Outage {
+                        dependency: "runtime",
+                        reason,
+                    },
+                    outage @ Trouble::Outage { .. } => outage,
+                })
+            }
+        };
+        let done = service
+            .outages
+            .outlast(&service.stop, &self.gate, patient)
+            .await;
+        done.and_then(Result::ok)
+    }
+
+    async fn hand_back(&self, message: &Message) -> Outcome {
+        self.held.answer(message.sequence, AckKind::Nak(None)).await;
+        Outcome::Returned
+    }
+}
+
+impl crate::service::Service {
+    /// The message as a dead letter.
+    pub(crate) async fn bury(
+        &self,
+        stream: proto::stream::Stream,
+        message: &Message,
+        reason: &str,
+    ) -> Result<DeadLetter, Trouble> {
+        dead_letter::publish(
+            &self.jetstream,
+            &self.link,
+            self.user,
+            stream.name,
+            message,
+            reason,
+        )
+        .await
+    }
+
+    /// Settles `failed` for the event's file, unless its cell has an outcome already. Answers what
+    /// is stored, to be published.
+    pub(crate) async fn fail(
+        &self,
+        event: &Event,
+        reason: &str,
+        dead_letter: DeadLetter,
+    ) -> Result<Settled, Trouble> {
+        let (file, replay) = event.about();
+        let failed = Data::Failed(Failed {
+            file: file.clone(),
+            replay,
+            step: self.user,
+            reason: reason.to_owned(),
+            dead_letter,
+        });
+        self.outbox.decide(failed).await
+    }
+}
+
+/// What a handler answers; a panic is a content error like any other.
+async fn caught<T>(handler: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    match AssertUnwindSafe(handler).catch_unwind().await {
+        Ok(answer) => answer,
+        Err(panic) => {
+            let what = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "no message".to_owned());
+            Err(Trouble::Retry {
+                reason: format!("the handler panicked: {what}"),
+            })
+        }
+    }
+}
+
+/// Puts the file into the message's span.
+fn record(event: &Event) {
+    let (file, replay) = event.about();
+    let span = Span::current();
+    span.record("file", tracing::field::display(file.id));
+    span.record("key", file.key.as_str());
+    span.record("replay", replay);
+}

@@ -1,0 +1,102 @@
+//! A service's command line, signals and exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use proto::User;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Config, Context, Trouble, logs, service};
+
+/// Usage and configuration.
+const WRONG: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "landfall",
+    version,
+    about = "A service of Landfall; `landfall dev` starts all of them"
+)]
+struct Options {
+    /// Configuration file [default: landfall.toml, if it exists]
+    #[arg(long, value_name = "FILE", env = "LANDFALL_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print the effective configuration, without secrets, and exit
+    #[arg(long)]
+    check: bool,
+}
+
+/// The whole of a service's `main`: trace, configuration, connections, `start`, then consume
+/// until a signal, and drain. `start` is called again while it answers [`Trouble::Outage`].
+///
+/// Exits with 2 if the command line or the configuration is wrong, with 1 if something ended the
+/// service, and with 0 after SIGTERM or SIGINT. A second signal ends it at once, with 1.
+pub fn main<F>(user: User, start: F) -> ExitCode
+where
+    F: AsyncFn(&Context) -> Result<(), Trouble>,
+{
+    let options = Options::parse();
+    let config = match Config::load(options.config.as_deref()) {
+        Ok(config) => config,
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            return ExitCode::from(WRONG);
+        }
+    };
+    if options.check {
+        print!("{}", config.shown());
+        return ExitCode::SUCCESS;
+    }
+    logs::start(&config.service);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        tokio::spawn(signals(stop.clone()));
+        service::run(user, config, stop, start).await
+    });
+    // A blocking call that does not return must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            tracing::error!(service = %user, reason = %trouble, "ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The first SIGTERM or SIGINT stops, the second aborts.
+async fn signals(stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::warn!("signals cannot be heard: SIGTERM will end this at once");
+        return;
+    };
+    for first in [true, false] {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if first {
+            tracing::info!("stopping; once more to stop at once");
+            stop.cancel();
+        } else {
+            tracing::warn!("stopped at once");
+            std::process::exit(1);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The connection to NATS: who we are there, and what its errors mean.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use proto::User;
+use tokio_util::sync::CancellationToken;
+
+use crate::Trouble;
+use crate::backoff::Backoff;
+use crate::config::nats::Config;
+use crate::outage::{Outages, Waiting};
+
+/// The label of NATS in outages.
+pub(crate) const NATS: &str = "nats";
+
+/// How long the server may be silent before the connection counts as lost.
+const PING: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the server told the connection beside its answers.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    away: Mutex<Option<Waiting>>,
+    denied: Mutex<Option<(Instant, String)>>,
+}
+
+impl Link {
+    /// What the server refused a moment ago. It says so beside the request, whose own answer
+    /// never comes.
+    pub(crate) fn denied(&self) -> Option<String> {
+        let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        denied
+            .as_ref()
+            .filter(|(when, _)| when.elapsed() < 2 * TIMEOUT)
+            .map(|(_, what)| what.clone())
+    }
+
+    fn event(&self, event: Event, user: &str, outages: &Arc<Outages>) {
+        match event {
+            Event::Disconnected => {
+                let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+                away.get_or_insert_with(|| outages.begin(NATS, "the connection was lost"));
+            }
+            Event::Connected => {
+                drop(
+                    self.away
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .take(),
+                );
+            }
+            Event::ServerError(ServerError::Other(what)) if is_denial(&what) => {
+                let what = format!("user `{user}`: {what}");
+                tracing::error!(
+                    what,
+                    "nats refuses; give the user the right that the contract's permissions list"
+                );
+                let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+                *denied = Some((Instant::now(), what));
+            }
+            Event::ServerError(error) => tracing::warn!(%error, "nats complains"),
+            Event::SlowConsumer(_) => tracing::warn!("nats messages come in faster than read"),
+            // The library counts its own attempts; the outage is logged once, above.
+            Event::ClientError(ClientError::Other(what)) => tracing::debug!(what, "nats client"),
+            event => tracing::debug!(%event, "nats"),
+        }
+    }
+}
+
+fn is_denial(what: &str) -> bool {
+    what.to_ascii_lowercase().contains("permissions violation")
+}
+
+/// Connects once. The error is one line that says what is wrong.
+pub(crate) async fn connect(
+    user: User,
+    config: &Config,
+    link: Arc<Link>,
+    outages: Arc<Outages>,
+) -> Result<Client, String> {
+    let name = config
+        .user
+        .clone()
+        .unwrap_or_else(|| user.name().to_owned());
+    let mut options = ConnectOptions::new()
+        .name(format!("landfall-{user}"))
+        .custom_inbox_prefix(user.inbox())
+        .connection_timeout(TIMEOUT)
+        .request_timeout(Some(TIMEOUT))
+        .ping_interval(PING);
+    if let Some(password) = &config.password {
+        options = options.user_and_password(name.clone(), password.expose().to_owned());
+    }
+    if let Some(file) = &config.ca_file {
+        options = options.add_root_certificates(file.clone());
+    }
+    let logged_in_as = name.clone();
+    options = options.event_callback(move |event| {
+        link.event(event, &name, &outages);
+        std::future::ready(())
+    });
+    let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
+    options
+        .connect(servers)
+        .await
+        .map_err(|error| match error.kind() {
+            ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => format!(
+                "nats at {} refuses user `{logged_in_as}`: mend `nats.user` or `nats.password`",
+                config.url
+            ),
+            _ => format!("nats at {} cannot be reached: {error}", config.url),
+        })
+}
+
+/// Connects, however long that takes. None: `stop` came first.
+pub(crate) async fn connect_patiently(
+    user: User,
+    config: &Config,
+    link: &Arc<Link>,
+    outages: &Arc<Outages>,
+    stop: &CancellationToken,
+) -> Option<Client> {
+    let attempt = async || {
+        connect(user, config, Arc::clone(link), Arc::clone(outages))
+            .await
+            .map_err(|reason| Trouble::Outage {
+                dependency: NATS,
+                reason,
+            })
+    };
+    let mut waiting: Option<(Waiting, String)> = None;
+    let mut failures = 0;
+    loop {
+        let reason = match stop.run_until_cancelled(attempt()).await? {
+            Ok(client) => return Some(client),
+            Err(trouble) => trouble.to_string(),
+        };
+        // Another reason than before (the server came, and refuses the password) is news.
+        if waiting.as_ref().is_none_or(|(_, before)| *before != reason) {
+            waiting = None;
+            waiting.get_or_insert((outages.begin(NATS, &reason), reason));
+        }
+        failures += 1;
+        let pause = tokio::time::sleep(Backoff::OUTAGE.jittered(failures));
+        stop.run_until_cancelled(pause).await?;
+    }
+}
+
+/// What a publication that was not acknowledged means.
+pub(crate) fn unpublished(error: &PublishError, subject: &str, link: &Link) -> Trouble {
+    let outage = |reason| Trouble::Outage {
+        dependency: NATS,
+        reason,
+    };
+    match error.kind() {
+        PublishErrorKind::MaxPayloadExceeded => Trouble::Reject {
+            reason: format!("{error}; raise `max_payload` of the NATS server"),
+        },
+        PublishErrorKind::TimedOut => match link.denied() {
+            Some(denied) => outage(denied),
+            None => outage(format!("no acknowledgement for {subject} in time")),
+        },
+        PublishErrorKind::StreamNotFound => outage(format!(
+            "no stream takes {subject}; if that stays so, run `landfall setup`"
+        )),
+        _ => outage(format!("{subject} was not stored: {error}")),
+    }
+}
