@@ -214,7 +214,7 @@ impl Loop {
         let began = Instant::now();
         let in_progress = metering::in_progress(stream);
         in_progress.increment(1.0);
-        let work = self.work(message).instrument(span);
+        let work = Box::pin(self.work(message)).instrument(span);
         // Cut off at the deadline, the message stays among the held and is handed back.
         let outcome = self.service.deadline.run_until_cancelled(work).await;
         in_progress.decrement(1.0);

@@ -369,7 +369,7 @@ pub(super) fn filled(setting: &str, text: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn at_least<T: PartialOrd + std::fmt::Display>(
+fn at_least<T: Copy + PartialOrd + std::fmt::Display>(
     setting: &str,
     number: T,
     least: T,
