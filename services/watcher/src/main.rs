@@ -1,0 +1,9 @@
+//! The watcher as a process.
+
+use std::process::ExitCode;
+
+use proto::User;
+
+fn main() -> ExitCode {
+    runtime::main(User::Watcher, watcher::start)
+}

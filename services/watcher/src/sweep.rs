@@ -1,0 +1,158 @@
+//! The sweep: lists what lies where files arrive, and sees to it that each is on its way.
+//!
+//! Stores lose notifications (SeaweedFS loses all of them while the endpoint refuses connections),
+//! so the sweep runs at start, by the clock, and when the watcher notices that it was away. One
+//! replica at a time does it. What it finds:
+//!
+//! - *Unknown*: looked at, exactly as if a notification had come.
+//! - *Known, and its outcome without mark*: the runtime publishes it.
+//! - *Stuck* ([`verdict`]): said again, [`AGAIN`] times at most.
+//! - *Ended, and still there* (`failed` until a person replays it): noted once, passed over then.
+//! - Everything else waits, and costs a line of a listing and a row of the journal.
+//!
+//! Memory: a page of the listing, a batch of `FILES`, and up to [`SUSPECTS`] small entries.
+
+mod history;
+mod lease;
+mod pass;
+pub(crate) mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use runtime::Trouble;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::history::History;
+use self::lease::Taken;
+pub(crate) use self::lease::{LEASE, Lease};
+use self::pass::Pass;
+pub(crate) use self::pass::Tally;
+use crate::connected::Connected;
+use crate::measure;
+
+/// How often a stuck file is said again; with the first time, `arrived` is published three times.
+pub(crate) const AGAIN: u32 = 2;
+/// How many suspects are held at once, at about a hundred bytes each.
+const SUSPECTS: usize = 50_000;
+/// The shortest pause between two sweeps that were wanted.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Waits after a sweep that failed: these, and the last from then on.
+const RETRY: [u64; 5] = [1, 2, 5, 10, 30];
+
+/// The wish for a sweep, before the clock wants one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted(Arc<Notify>);
+
+impl Wanted {
+    /// Notifications may have been lost. A wish during a sweep is for the next one.
+    pub(crate) fn sweep(&self) {
+        self.0.notify_one();
+    }
+
+    async fn wait(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// The sweep of one watcher.
+pub(crate) struct Sweep {
+    /// What the watcher is connected to.
+    pub connected: Arc<Connected>,
+    /// What `FILES` says.
+    pub history: History,
+    /// Who sweeps.
+    pub lease: Lease,
+    /// `[watcher] sweep_every`
+    pub every: Duration,
+    /// `[watcher] stuck_after`
+    pub stuck_after: Duration,
+}
+
+impl Sweep {
+    /// Sweeps until asked to stop.
+    pub(crate) async fn run(self, wanted: Wanted, stop: CancellationToken) -> Result<(), Trouble> {
+        // The first is for the time before the start.
+        wanted.sweep();
+        let mut due = Instant::now() + self.every;
+        let mut finished = None;
+        let mut failures = 0;
+        loop {
+            let by_the_clock = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = wanted.wait() => false,
+                () = tokio::time::sleep_until(due) => true,
+            };
+            let began = Instant::now();
+            let outcome = tokio::select! {
+                outcome = self.turn(by_the_clock, &mut finished, &stop) => outcome,
+                () = stop.cancelled() => return Ok(()),
+            };
+            due = began + self.every;
+            let pause = match outcome {
+                Ok(()) => {
+                    if failures > 0 {
+                        tracing::info!("the sweep works again");
+                    }
+                    failures = 0;
+                    PAUSE.max(began.elapsed())
+                }
+                Err(trouble) => {
+                    if failures == 0 {
+                        tracing::warn!(reason = %trouble, "the sweep stopped; it is tried again until it gets through");
+                    }
+                    wanted.sweep();
+                    let wait = RETRY[failures.min(RETRY.len() - 1)];
+                    failures += 1;
+                    Duration::from_secs(wait)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// A sweep, unless another watcher's does as well.
+    async fn turn(
+        &self,
+        by_the_clock: bool,
+        finished: &mut Option<u64>,
+        stop: &CancellationToken,
+    ) -> Result<(), Trouble> {
+        let before = self.lease.finished().await?;
+        // Another's sweep since the last look is as good as one by our clock.
+        if by_the_clock && finished.replace(before) != Some(before) {
+            return Ok(());
+        }
+        self.once(stop).await?;
+        *finished = Some(self.lease.finished().await?);
+        Ok(())
+    }
+
+    /// One sweep under the lease. Answers what it found; none: another watcher's sweep, begun
+    /// after this was called, has done it.
+    pub(crate) async fn once(&self, stop: &CancellationToken) -> Result<Option<Tally>, Trouble> {
+        let mut held = match self.lease.take().await? {
+            Taken::Ours(held) => held,
+            Taken::Done => return Ok(None),
+        };
+        let began = Instant::now();
+        let outcome = tokio::select! {
+            tally = Pass::run(self) => tally,
+            trouble = self.lease.keep(&mut held) => Err(trouble),
+            () = stop.cancelled() => Err(Trouble::Retry {
+                reason: "the watcher stops".to_owned(),
+            }),
+        };
+        self.lease.give_back(held, outcome.is_ok()).await?;
+        let tally = outcome?;
+        let took = began.elapsed();
+        measure::swept(took);
+        tally.tell(took);
+        Ok(Some(tally))
+    }
+}

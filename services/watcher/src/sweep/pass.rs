@@ -1,0 +1,404 @@
+//! One pass over everything that is watched.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use objects::Listed;
+use proto::event::FoundBy;
+use proto::{FileId, Version, What};
+use runtime::Trouble;
+use serde::{Deserialize, Serialize};
+use store::journal::{Register, Settled};
+
+use super::verdict::{Horizon, Patience, Suspect, Verdict};
+use super::{AGAIN, SUSPECTS, Sweep};
+use crate::connected::first_way;
+use crate::look::{self, Look, Seen};
+use crate::measure;
+use crate::notification::Announced;
+
+/// How many objects are looked up in the journal in one go.
+const PAGE: usize = 500;
+/// How many are looked at at once.
+const AT_ONCE: usize = 16;
+
+/// What a sweep found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Objects in the listings.
+    pub listed: u64,
+    /// Among them, what is nobody's file.
+    pub unwatched: u64,
+    /// Versions that nobody had settled: `arrived` now.
+    pub unknown: u64,
+    /// Versions that could not be taken, and the first one's reason.
+    pub refused: u64,
+    /// Files that are on their way, as far as one can tell.
+    pub waiting: u64,
+    /// Files whose way has ended, though the object is still there.
+    pub ended: u64,
+    /// Files that were stuck: said again now.
+    pub stuck: u64,
+    /// Files that were said again to no effect.
+    pub given_up: u64,
+    first_refused: Option<String>,
+}
+
+/// What is kept of a file that was suspected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Note {
+    /// It has ended, thus.
+    Ended(What),
+    /// It was said again so often.
+    Again(u32),
+    /// It was said again to no effect.
+    GivenUp,
+}
+
+/// A sweep under way.
+pub(super) struct Pass<'a> {
+    sweep: &'a Sweep,
+    horizon: Horizon,
+    patience: Patience,
+    suspects: HashMap<FileId, Suspect>,
+    tally: Tally,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) async fn run(sweep: &'a Sweep) -> Result<Tally, Trouble> {
+        let patience = Patience {
+            now: Timestamp::now(),
+            stuck_after: sweep.stuck_after,
+        };
+        let mut pass = Pass {
+            sweep,
+            horizon: sweep.history.horizon().await?,
+            patience,
+            suspects: HashMap::new(),
+            tally: Tally::default(),
+        };
+        let connected = &sweep.connected;
+        for (bucket, prefixes) in connected.watched.buckets() {
+            let versioned = connected.objects.is_versioned(bucket).await?;
+            for prefix in prefixes {
+                pass.list(bucket, prefix, versioned).await?;
+            }
+        }
+        pass.judge().await?;
+        Ok(pass.tally)
+    }
+
+    async fn list(&mut self, bucket: &str, prefix: &str, versioned: bool) -> Result<(), Trouble> {
+        let mut listing = pin!(self.sweep.connected.objects.list(bucket, prefix));
+        let mut page = Vec::with_capacity(PAGE);
+        while let Some(listed) = listing.try_next().await? {
+            self.tally.listed += 1;
+            if self
+                .sweep
+                .connected
+                .watched
+                .judge(bucket, &listed.key)
+                .is_err()
+            {
+                self.tally.unwatched += 1;
+                continue;
+            }
+            page.push(listed);
+            if page.len() == PAGE {
+                self.page(bucket, std::mem::take(&mut page), versioned)
+                    .await?;
+            }
+        }
+        self.page(bucket, page, versioned).await
+    }
+
+    async fn page(
+        &mut self,
+        bucket: &str,
+        page: Vec<Listed>,
+        versioned: bool,
+    ) -> Result<(), Trouble> {
+        let page = self.identify(bucket, page, versioned).await?;
+        let cells: Vec<_> = page.iter().map(|(_, file)| first_way(*file)).collect();
+        let settled = self.sweep.connected.journal.settled_many(&cells).await?;
+        let mut known = vec![];
+        let mut unknown = vec![];
+        for ((key, _), settled) in page.into_iter().zip(settled) {
+            match settled {
+                Some(settled) => known.push(settled),
+                None => unknown.push(key),
+            }
+        }
+        self.look(bucket, unknown, &mut known).await?;
+        self.suspect(known).await?;
+        if self.suspects.len() >= SUSPECTS {
+            self.judge().await?;
+        }
+        Ok(())
+    }
+
+    /// Which versions a page shows. A listing knows no version ids: there `HEAD` has to say.
+    async fn identify(
+        &self,
+        bucket: &str,
+        page: Vec<Listed>,
+        versioned: bool,
+    ) -> Result<Vec<(String, FileId)>, Trouble> {
+        let id = |key: &str, version: &Version| FileId::of(bucket, key, version);
+        if !versioned {
+            return Ok(page
+                .into_iter()
+                .map(|listed| {
+                    let file = id(&listed.key, &listed.version);
+                    (listed.key, file)
+                })
+                .collect());
+        }
+        let objects = &self.sweep.connected.objects;
+        let found: Vec<Option<(String, FileId)>> = stream::iter(page)
+            .map(async |Listed { key, .. }| {
+                let head = objects.head(bucket, &key).await?;
+                Ok::<_, Trouble>(head.map(|head| {
+                    let file = id(&key, &head.version);
+                    (key, file)
+                }))
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Looks at keys whose version nobody knows, as a notification would make the watcher do.
+    async fn look(
+        &mut self,
+        bucket: &str,
+        unknown: Vec<String>,
+        known: &mut Vec<Settled>,
+    ) -> Result<(), Trouble> {
+        let world = &*self.sweep.connected;
+        let mut looks = pin!(
+            stream::iter(unknown)
+                .map(async |key| {
+                    let announced = Announced::default();
+                    look::look(world, bucket, &key, &announced, FoundBy::Sweep).await
+                })
+                .buffer_unordered(AT_ONCE)
+        );
+        while let Some(look) = looks.next().await {
+            match look {
+                Ok(Look { seen, .. }) => match seen {
+                    Seen::Arrived(_) => {
+                        self.tally.unknown += 1;
+                        measure::arrived(FoundBy::Sweep);
+                    }
+                    // The listing showed another version, or writes versions otherwise than `HEAD`.
+                    Seen::Known(settled) => known.push(settled),
+                    Seen::Gone => {}
+                },
+                Err(outage @ Trouble::Outage { .. }) => return Err(outage),
+                Err(trouble) => {
+                    self.tally.refused += 1;
+                    let first = &mut self.tally.first_refused;
+                    first.get_or_insert_with(|| trouble.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes down which of the known files are to be judged.
+    async fn suspect(&mut self, known: Vec<Settled>) -> Result<(), Trouble> {
+        let mut suspects = vec![];
+        for settled in known {
+            let decided = settled.event.time;
+            let suspect = settled.published.and_then(|published| {
+                Suspect::new(published, decided, &self.horizon, &self.patience)
+            });
+            match suspect {
+                Some(suspect) => suspects.push((settled.event.subject, suspect)),
+                None => self.tally.waiting += 1,
+            }
+        }
+        let noted: Vec<_> = stream::iter(suspects)
+            .map(async |(file, suspect)| Ok::<_, Trouble>((file, suspect, self.note(file).await?)))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        for (file, suspect, note) in noted {
+            match note {
+                Some((Note::Ended(_), _)) => self.tally.ended += 1,
+                Some((Note::GivenUp, _)) => self.tally.given_up += 1,
+                Some((Note::Again(_), _)) | None => {
+                    self.suspects.insert(file, suspect);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what `FILES` says of the suspects, and does what is to be done about each.
+    async fn judge(&mut self) -> Result<(), Trouble> {
+        let mut suspects = std::mem::take(&mut self.suspects);
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let history = &self.sweep.history;
+        // What was published since the sweep began is no mark of another stream's.
+        let horizon = Horizon {
+            last: history.last().await?,
+            ..self.horizon
+        };
+        let from = suspects
+            .values()
+            .map(|suspect| suspect.read_from(&horizon))
+            .min()
+            .unwrap_or_default();
+        let complete = history
+            .read(from, horizon.last, |file, heard| {
+                if let Some(suspect) = suspects.get_mut(&file) {
+                    suspect.hear(heard);
+                }
+            })
+            .await?;
+        if !complete {
+            tracing::warn!(
+                "a replica of FILES lags behind: nothing is said again before the next sweep"
+            );
+        }
+        for (file, suspect) in suspects {
+            match suspect.verdict(&horizon, &self.patience) {
+                Verdict::Ended(what) => {
+                    self.tally.ended += 1;
+                    self.write_note(file, Note::Ended(what)).await?;
+                }
+                Verdict::Stuck if complete => self.say_again(file).await?,
+                Verdict::Stuck | Verdict::Waiting => self.tally.waiting += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes a stuck file's `arrived` once more: every later step says its stored outcome
+    /// again, or does what it never did. Counted before it is published, so that no number of
+    /// crashes makes more of it.
+    async fn say_again(&mut self, file: FileId) -> Result<(), Trouble> {
+        let note = self.note(file).await?;
+        let (again, revision) = match note {
+            None => (0, None),
+            Some((Note::Again(again), revision)) => (again, Some(revision)),
+            // Another watcher knows better by now.
+            Some(_) => return Ok(()),
+        };
+        let given_up = again >= AGAIN;
+        let next = if given_up {
+            Note::GivenUp
+        } else {
+            Note::Again(again + 1)
+        };
+        if !self.replace_note(file, revision, next).await? {
+            return Ok(());
+        }
+        if given_up {
+            self.tally.given_up += 1;
+            tracing::error!(
+                %file,
+                "stuck: `arrived` was published {AGAIN} more times and nothing came of it; \
+                 look for it in the logs of ingest and mover, and upload the file again"
+            );
+            return Ok(());
+        }
+        tracing::warn!(%file, "stuck: nobody is working on it, so `arrived` is published again");
+        self.tally.stuck += 1;
+        let cell = first_way(file);
+        self.sweep.connected.outbox.repeat(cell).await?;
+        Ok(())
+    }
+
+    async fn note(&self, file: FileId) -> Result<Option<(Note, u64)>, Trouble> {
+        let journal = &self.sweep.connected.journal;
+        let Some(entry) = journal.read(&register(file)).await? else {
+            return Ok(None);
+        };
+        let note = serde_json::from_slice(&entry.value).map_err(|error| Trouble::Retry {
+            reason: format!("the journal's note about file {file} cannot be read: {error}"),
+        })?;
+        Ok(Some((note, entry.revision)))
+    }
+
+    /// Writes a note over whatever is there.
+    async fn write_note(&self, file: FileId, note: Note) -> Result<(), Trouble> {
+        loop {
+            let revision = self.note(file).await?.map(|(_, revision)| revision);
+            if self.replace_note(file, revision, note).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn replace_note(
+        &self,
+        file: FileId,
+        revision: Option<u64>,
+        note: Note,
+    ) -> Result<bool, Trouble> {
+        let journal = &self.sweep.connected.journal;
+        let value = serde_json::to_vec(&note).map_err(|error| Trouble::Retry {
+            reason: format!("a note cannot be written as JSON: {error}"),
+        })?;
+        Ok(match revision {
+            None => journal.create(&register(file), &value).await?.ours,
+            Some(revision) => journal
+                .replace(&register(file), revision, &value)
+                .await?
+                .is_some(),
+        })
+    }
+}
+
+fn register(file: FileId) -> Register {
+    Register::new("sweep", file.to_string())
+}
+
+impl Tally {
+    /// Logs and measures.
+    pub(super) fn tell(&self, took: Duration) {
+        for (state, count) in [
+            ("listed", self.listed),
+            ("unwatched", self.unwatched),
+            ("unknown", self.unknown),
+            ("refused", self.refused),
+            ("waiting", self.waiting),
+            ("ended", self.ended),
+            ("stuck", self.stuck),
+            ("given_up", self.given_up),
+        ] {
+            measure::objects(state, count);
+        }
+        let seconds = took.as_secs_f64();
+        let Self {
+            listed,
+            unknown,
+            stuck,
+            ended,
+            ..
+        } = *self;
+        if unknown + stuck > 0 {
+            tracing::info!(listed, unknown, stuck, ended, seconds, "swept");
+        } else {
+            tracing::debug!(listed, unknown, stuck, ended, seconds, "swept");
+        }
+        if let Some(reason) = &self.first_refused {
+            let refused = self.refused;
+            tracing::warn!(
+                refused,
+                reason,
+                "files that cannot be taken; the first one's reason"
+            );
+        }
+    }
+}
