@@ -1,1 +1,63 @@
-//! What every store must do.
+//! What every store must do, as tests: each kind of store passes them all.
+//!
+//! ```ignore
+//! store::conformance!(Files::new());
+//! ```
+//!
+//! makes a test of each case, with a new set of stores.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{Journal, Readings};
+
+pub mod journal;
+pub mod readings;
+
+/// Opens stores of the kind under test.
+#[async_trait]
+pub trait Stores: Send + Sync + 'static {
+    /// Opens the one journal of this set. Each call is an opening of its own, as that of another
+    /// replica.
+    async fn journal(&self) -> Arc<dyn Journal>;
+
+    /// Opens the one database of readings of this set, in the same way.
+    async fn readings(&self) -> Arc<dyn Readings>;
+}
+
+/// Makes a test of each case of the suite. The argument makes a [`Stores`] with nothing in it.
+#[macro_export]
+macro_rules! conformance {
+    ($stores:expr) => {
+        mod journal {
+            #[allow(unused_imports)]
+            use super::*;
+            $crate::journal_cases!($crate::conformance_test, $stores);
+        }
+        mod readings {
+            #[allow(unused_imports)]
+            use super::*;
+            $crate::readings_cases!($crate::conformance_test, $stores);
+        }
+    };
+}
+
+/// One test of the suite.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_test {
+    ($module:ident, $stores:expr, $($case:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                $crate::conformance::$module::$case(&$stores).await;
+            }
+        )*
+    };
+}
+
+/// Runs a future to its end in the middle of a test that is no future (a property).
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(future))
+}

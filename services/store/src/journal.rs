@@ -13,7 +13,8 @@ use crate::Result;
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Creates the outcome of the event's (file, replay) if there is none, and answers what is
-    /// stored now: this event or an earlier one. Durable when it returns.
+    /// stored now: this event or an earlier one. Durable when it returns. Safe to repeat: the
+    /// first one stays.
     async fn settle(&self, event: &Event) -> Result<Settled>;
 
     /// The outcome of a cell, if it has one.
@@ -23,20 +24,24 @@ pub trait Journal: Send + Sync + 'static {
     async fn settled_many(&self, cells: &[Cell]) -> Result<Vec<Option<Settled>>>;
 
     /// Notes that the outcome of a cell was published, and acknowledged as `sequence`. Without
-    /// this mark an outcome is published again; a lost mark costs a publication, no more.
+    /// this mark an outcome is published again; a lost mark costs a publication, no more. Safe to
+    /// repeat: the first mark stays. A cell without an outcome stays without one.
     async fn mark_published(&self, cell: Cell, sequence: u64) -> Result<()>;
 
-    /// Outcomes without the mark that were settled before `before`, oldest first, at most `limit`.
+    /// Outcomes without the mark whose event's time is before `before`, oldest first, at most
+    /// `limit`.
     async fn unpublished(&self, before: Timestamp, limit: usize) -> Result<Vec<Settled>>;
 
-    /// Creates a register if there is none, and answers what it holds now.
+    /// Creates a register if there is none, and answers what it holds now. Safe to repeat, but
+    /// who repeats it may read its own value as another's.
     async fn create(&self, register: &Register, value: &[u8]) -> Result<Created>;
 
     /// What a register holds.
     async fn read(&self, register: &Register) -> Result<Option<Entry>>;
 
     /// Compare-and-set: writes `value` if the register still has `revision`. Answers the new
-    /// revision, or none if another was faster.
+    /// revision, or none if another was faster or there is no such register. After an error, who
+    /// asked reads the register to know whether it was written.
     async fn replace(
         &self,
         register: &Register,
@@ -44,7 +49,9 @@ pub trait Journal: Send + Sync + 'static {
         value: &[u8],
     ) -> Result<Option<u64>>;
 
-    /// Removes rows that were last written before `before`; answers how many.
+    /// Removes registers that were last written before `before`, and outcomes that were marked
+    /// before it; answers how many. An outcome without the mark stays, however old: it is still to
+    /// be published.
     async fn forget(&self, before: Timestamp) -> Result<u64>;
 }
 

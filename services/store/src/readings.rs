@@ -66,12 +66,19 @@ pub struct Query {
 #[async_trait]
 pub trait Readings: Send + Sync + 'static {
     /// Stores readings of one file; they are durable when it returns. Writing the same readings
-    /// again changes nothing; in whatever order two files are written, each cell ends with the
-    /// reading whose write timestamp is greater. An error says nothing of what was stored.
+    /// again changes nothing; in whatever order two files are written, each cell (sensor, metric,
+    /// time) ends with the reading whose write timestamp is greater. Where write timestamps are
+    /// equal, the value decides that is bigger byte by byte (IEEE 754, most significant byte first,
+    /// so that a negative value is bigger than a positive one); whether the file is that value's
+    /// or the other one is the store's to say.
+    ///
+    /// An error, or a caller that goes away, leaves any part of the readings stored: who asked
+    /// asks again. Times are truncated to the millisecond; a value that is not finite is refused,
+    /// and nothing is stored.
     async fn write(&self, file: FileId, readings: Vec<Reading>) -> Result<()>;
 
-    /// Stored readings, newest first, a page at a time: those before `after` (time, metric) of
-    /// the page before.
+    /// Stored readings, newest first and at one time by metric, a page at a time: those that come
+    /// after `after`, the last one of the page before, of which time and metric count.
     async fn page(
         &self,
         query: &Query,

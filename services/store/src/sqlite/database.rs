@@ -78,7 +78,9 @@ impl Database {
             connection.pragma_update(None, "query_only", true)?;
             Ok(connection)
         };
-        open().map_err(|error| self.fault(&error))
+        let connection = open().map_err(|error| self.fault(&error))?;
+        self.check_in_place()?;
+        Ok(connection)
     }
 
     /// For names of threads and messages.
@@ -149,13 +151,7 @@ fn set_up(path: &Path, schema: &Schema) -> Result<(Connection, Inode), Opening> 
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
     let is_ours = check_schema(path, &connection, schema)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "cache_size", -i64::from(schema.cache_kib))?;
-    connection.pragma_update(None, "temp_store", "memory")?;
-    // `Log` does it.
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    set_pragmas(path, &connection, schema)?;
     if !is_ours {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if !check_schema(path, &transaction, schema)? {
@@ -167,6 +163,29 @@ fn set_up(path: &Path, schema: &Schema) -> Result<(Connection, Inode), Opening> 
     }
     let inode = inode(path).map_err(|error| Opening::Other(away(path, error.to_string())))?;
     Ok((connection, inode))
+}
+
+fn set_pragmas(path: &Path, connection: &Connection, schema: &Schema) -> Result<(), Opening> {
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Opening::Other(Error::Broken(format!(
+            "{}: its file system cannot share memory between processes; set [store] folder to one \
+             on a disk of this machine",
+            path.display()
+        ))));
+    }
+    // Every commit reaches the disk, on macOS too.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "cache_size", -i64::from(schema.cache_kib))?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    // `Log` does it instead.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
 }
 
 fn create_folder(path: &Path) -> Result<(), Opening> {

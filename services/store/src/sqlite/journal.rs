@@ -92,6 +92,11 @@ fn entry_of(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result
         .optional()
 }
 
+/// How many small rows a value is as much work as.
+fn weight(value: &[u8]) -> usize {
+    1 + value.len() / 1_024
+}
+
 #[async_trait]
 impl crate::Journal for Journal {
     async fn settle(&self, event: &Event) -> Result<Settled> {
@@ -131,7 +136,8 @@ impl crate::Journal for Journal {
     async fn settled_many(&self, cells: &[Cell]) -> Result<Vec<Option<Settled>>> {
         let cells = cells.to_vec();
         let outcomes = self.readers.run(move |connection| {
-            let of = |cell| Outcome::of(connection, cell);
+            let moment = connection.unchecked_transaction()?;
+            let of = |cell| Outcome::of(&moment, cell);
             cells
                 .into_iter()
                 .map(of)
@@ -200,7 +206,7 @@ impl crate::Journal for Journal {
                 entry: earlier.unwrap_or(ours),
             })
         };
-        self.writer.run(1, create).await
+        self.writer.run(weight(value), create).await
     }
 
     async fn read(&self, register: &Register) -> Result<Option<Entry>> {
@@ -217,7 +223,7 @@ impl crate::Journal for Journal {
         value: &[u8],
     ) -> Result<Option<u64>> {
         let Register { kind, name } = register.clone();
-        let value = value.to_vec();
+        let (weight, value) = (weight(value), value.to_vec());
         let now = Timestamp::now().as_microsecond();
         let replace = move |connection: &Connection, (): &mut ()| {
             connection
@@ -227,7 +233,7 @@ impl crate::Journal for Journal {
                 )?
                 .execute(params![kind, name, revision.cast_signed(), value, now])
         };
-        let replaced = self.writer.run(1, replace).await?;
+        let replaced = self.writer.run(weight, replace).await?;
         Ok((replaced == 1).then_some(revision + 1))
     }
 

@@ -27,7 +27,7 @@ impl Readers {
         }
     }
 
-    /// Reads in one transaction, so that everything `read` sees is of one moment.
+    /// Reads, beside the tasks of the runtime.
     pub(super) async fn run<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,
@@ -40,15 +40,12 @@ impl Readers {
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut connection = match connection {
+            let connection = match connection {
                 Some(connection) => connection,
                 None => database.reader()?,
             };
-            let value = connection
-                .transaction()
-                .and_then(|transaction| read(&transaction))
-                .map_err(|error| database.fault(&error))?;
-            // One that failed is closed instead.
+            // A connection that failed is closed.
+            let value = read(&connection).map_err(|error| database.fault(&error))?;
             idle.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(connection);

@@ -86,10 +86,11 @@ impl crate::Readings for Readings {
         let after = after.map(|stored| (stored.time.as_millisecond(), stored.metric.clone()));
         let Query { sensor, metric, .. } = query.clone();
         let rows = self.readers.run(move |connection| {
+            let moment = connection.unchecked_transaction()?;
             let mut page = Page::new(limit);
-            for (series, metric) in series::of(connection, &sensor, metric.as_deref())? {
+            for (series, metric) in series::of(&moment, &sensor, metric.as_deref())? {
                 let range = range.after(after.as_ref(), &metric);
-                page.merge(connection, series, &metric.into(), range)?;
+                page.merge(&moment, series, &metric.into(), range)?;
             }
             Ok(page.rows)
         });
@@ -116,13 +117,15 @@ impl crate::Readings for Readings {
 
 impl Readings {
     fn stored(&self, row: &page::Row) -> Result<Stored> {
-        let time = Timestamp::from_millisecond(row.time).map_err(|error| {
-            Error::Broken(format!(
-                "{}: a reading has time {} ms: {error}",
-                self.database.path().display(),
-                row.time
-            ))
-        })?;
+        // `from_millisecond` refuses the last second there is.
+        let time =
+            Timestamp::from_nanosecond(i128::from(row.time) * 1_000_000).map_err(|error| {
+                Error::Broken(format!(
+                    "{}: a reading has time {} ms: {error}",
+                    self.database.path().display(),
+                    row.time
+                ))
+            })?;
         Ok(Stored {
             time,
             metric: row.metric.to_string(),

@@ -13,9 +13,11 @@ use super::database::Database;
 use super::log::Log;
 use crate::{Error, Result};
 
-/// Requests that wait before a new one has to.
+/// Requests that are queued; one more waits for room.
 const QUEUE: usize = 256;
-/// Rows of one transaction after which it is committed: bounds the log, and how long others wait.
+/// Requests and rows after which a transaction takes no more: bounds the log, and how long the
+/// next request waits.
+const REQUESTS: usize = 256;
 const ROWS: usize = 20_000;
 
 /// Hands requests to the thread. `S` is what the thread knows of the file; it is reset whenever
@@ -125,6 +127,7 @@ impl Thread {
             let mut rows = first.rows();
             let mut group = vec![first];
             while rows < ROWS
+                && group.len() < REQUESTS
                 && let Ok(next) = requests.try_recv()
             {
                 rows += next.rows();

@@ -1,3 +1,3 @@
-//! Tests of the stores on real files.
+//! Tests of the `SQLite` stores on real files.
 
-mod smoke;
+mod conformance;
