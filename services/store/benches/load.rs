@@ -3,6 +3,7 @@
 //! Each line is one kind of load, for about two seconds: how much of it a second, how long one
 //! took (median and 99th percentile), and how much processor time. With a word, only the loads
 //! that have it in their name.
+#![expect(clippy::unwrap_used, reason = "it ends at what it did not expect")]
 
 use std::fs::File;
 use std::io::Write;

@@ -6,6 +6,8 @@
 //!
 //! makes a test of each case, with a new set of stores.
 
+#![expect(clippy::unwrap_used, reason = "a case ends at what it did not expect")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +15,9 @@ use async_trait::async_trait;
 use crate::{Journal, Readings};
 
 pub mod journal;
+mod order;
 pub mod readings;
+mod registers;
 
 /// Opens stores of the kind under test.
 #[async_trait]

@@ -1,18 +1,13 @@
 //! What a database of readings must do.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::future::join_all;
 use jiff::Timestamp;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use proto::FileId;
 
-use super::{Stores, wait};
-use crate::Readings;
+use super::Stores;
+pub use super::order::whatever_the_order_and_however_often_files_are_written_the_last_wins;
 use crate::readings::{Query, Reading, Stored};
-use crate::write_timestamp::WriteTimestamps;
 
 /// Each case by name.
 #[doc(hidden)]
@@ -32,133 +27,6 @@ macro_rules! readings_cases {
             two_openings_write_and_read_the_same
         }
     };
-}
-
-/// A file, or a replay of one: cells (sensor, metric, second), a value each, in parts.
-#[derive(Clone, Debug)]
-struct Version {
-    file: u8,
-    order: i64,
-    replay: u32,
-    parts: Vec<Vec<((u8, u8, u8), f64)>>,
-}
-
-/// Against a model: of the readings of one cell, the one with the latest order time stays, then
-/// the latest replay, then the latest part. Each part is written once or more, in any order, many
-/// at once, at two openings.
-pub async fn whatever_the_order_and_however_often_files_are_written_the_last_wins(
-    stores: &impl Stores,
-) {
-    let replicas = [stores.readings().await, stores.readings().await];
-    let cell = (0..3_u8, 0..2_u8, 0..6_u8);
-    let part = prop::collection::btree_map(cell, -1e9..1e9_f64, 0..10);
-    let parts = prop::collection::vec(part.prop_map(|part| part.into_iter().collect()), 1..4);
-    let version = (0..5_u8, 0..3_u32, parts).prop_map(|(file, replay, parts)| Version {
-        file,
-        // Each file has an order time of its own, in another order than their ids.
-        order: 1_700_000_000 + i64::from(file * 3 % 5),
-        replay,
-        parts,
-    });
-    let versions = prop::collection::vec(version, 1..8).prop_map(|mut versions| {
-        versions.sort_by_key(|version| (version.file, version.replay));
-        versions.dedup_by_key(|version| (version.file, version.replay));
-        versions
-    });
-    let deliveries = prop::collection::vec(any::<prop::sample::Index>(), 0..20);
-    let strategy = (versions, deliveries, any::<u64>());
-    let runs = std::cell::Cell::new(0_u32);
-    let mut runner = TestRunner::new(Config::with_cases(40));
-    runner
-        .run(&strategy, |(versions, again, seed)| {
-            // Sensors of its own for each run, so that one database is enough.
-            let run = runs.replace(runs.get() + 1);
-            let write = |(version, part): (&Version, usize)| {
-                (file_id(run, version.file), readings_of(run, version, part))
-            };
-            let all: Vec<(&Version, usize)> = versions
-                .iter()
-                .flat_map(|version| (0..version.parts.len()).map(move |part| (version, part)))
-                .collect();
-            let again = again.iter().map(|index| *index.get(&all));
-            let deliveries = all.iter().copied().chain(again).map(write).collect();
-            wait(deliver(&replicas, shuffled(deliveries, seed)));
-            check_against_model(&replicas[0], run, &versions);
-            Ok(())
-        })
-        .unwrap();
-}
-
-fn readings_of(run: u32, version: &Version, part: usize) -> Vec<Reading> {
-    let order = Timestamp::from_second(version.order).unwrap();
-    let file = file_id(run, version.file);
-    let parts = version.parts.len().try_into().unwrap();
-    let timestamps = WriteTimestamps::new(order, file, version.replay, parts, order).unwrap();
-    let write_timestamp = timestamps.part(part.try_into().unwrap()).unwrap();
-    let cells = version.parts[part].iter();
-    cells
-        .map(|((sensor, metric, second), value)| Reading {
-            sensor: format!("run {run}, sensor {sensor}").into(),
-            metric: metric.to_string().into(),
-            time: Timestamp::from_second((*second).into()).unwrap(),
-            value: *value,
-            write_timestamp,
-        })
-        .collect()
-}
-
-async fn deliver(replicas: &[Arc<dyn Readings>; 2], deliveries: Vec<(FileId, Vec<Reading>)>) {
-    let writes = deliveries
-        .into_iter()
-        .enumerate()
-        .map(|(number, (file, readings))| replicas[number % 2].write(file, readings));
-    for written in join_all(writes).await {
-        written.unwrap();
-    }
-}
-
-fn check_against_model(store: &Arc<dyn Readings>, run: u32, versions: &[Version]) {
-    let mut model: BTreeMap<(u8, u8, u8), ((i64, u32, usize), f64, FileId)> = BTreeMap::new();
-    for version in versions {
-        for (number, part) in version.parts.iter().enumerate() {
-            let rank = (version.order, version.replay, number);
-            for (cell, value) in part {
-                let row = (rank, *value, file_id(run, version.file));
-                let held = model.entry(*cell).or_insert(row);
-                if rank > held.0 {
-                    *held = row;
-                }
-            }
-        }
-    }
-    for sensor in 0..3 {
-        let mut expected: Vec<(i64, u8, f64, FileId)> = model
-            .iter()
-            .filter(|((of, ..), _)| *of == sensor)
-            .map(|((_, metric, second), (_, value, file))| {
-                (i64::from(*second), *metric, *value, *file)
-            })
-            .collect();
-        expected.sort_by_key(|(second, metric, ..)| (-second, *metric));
-        let query = Query {
-            sensor: format!("run {run}, sensor {sensor}"),
-            ..Query::default()
-        };
-        let stored: Vec<(i64, u8, f64, FileId)> = wait(store.page(&query, None, 1_000))
-            .unwrap()
-            .into_iter()
-            .map(|row| {
-                let metric = row.metric.parse().unwrap();
-                (row.time.as_second(), metric, row.value, row.file)
-            })
-            .collect();
-        assert_eq!(stored, expected);
-    }
-    for file in 0..5 {
-        let id = file_id(run, file);
-        let expected = model.values().filter(|(.., of)| *of == id).count();
-        assert_eq!(wait(store.count(id)).unwrap(), expected as u64);
-    }
 }
 
 /// Bigger byte by byte; in whatever order they come.
@@ -185,7 +53,7 @@ pub async fn at_equal_write_timestamps_the_bigger_value_stays(stores: &impl Stor
                 value,
                 ..reading("s", 0, 7)
             };
-            store.write(file_id(0, file), vec![reading]).await.unwrap();
+            store.write(file_id(file), vec![reading]).await.unwrap();
         }
         let query = Query {
             metric: Some(metric.to_string()),
@@ -195,7 +63,7 @@ pub async fn at_equal_write_timestamps_the_bigger_value_stays(stores: &impl Stor
         assert_eq!(stored.len(), 1);
         let expected = values[a.max(b)];
         assert_eq!(stored[0].value.to_bits(), expected.to_bits(), "{a} and {b}");
-        assert!([file_id(0, 1), file_id(0, 2)].contains(&stored[0].file));
+        assert!([file_id(1), file_id(2)].contains(&stored[0].file));
     }
 }
 
@@ -215,7 +83,7 @@ pub async fn pages_together_are_the_whole(stores: &impl Stores) {
         }
     }
     expected.sort_by(|(a_time, a), (b_time, b)| b_time.cmp(a_time).then(a.cmp(b)));
-    store.write(file_id(0, 1), readings).await.unwrap();
+    store.write(file_id(1), readings).await.unwrap();
     let cell = |row: &Stored| (row.time.as_second(), row.metric.clone());
     for size in (1..12).chain([expected.len() - 1, expected.len(), expected.len() + 1]) {
         let mut paged: Vec<Stored> = vec![];
@@ -247,7 +115,7 @@ pub async fn a_query_has_bounds(stores: &impl Stores) {
             });
         }
     }
-    store.write(file_id(0, 1), readings).await.unwrap();
+    store.write(file_id(1), readings).await.unwrap();
     let at = |milliseconds| Some(Timestamp::from_millisecond(milliseconds).unwrap());
     for (from, until, metric, expected) in [
         (
@@ -339,10 +207,7 @@ pub async fn every_time_and_every_value_is_kept(stores: &impl Stores) {
         value: f64::from_bits(*bits),
         ..reading("s", 0, 1)
     });
-    store
-        .write(file_id(0, 1), readings.collect())
-        .await
-        .unwrap();
+    store.write(file_id(1), readings.collect()).await.unwrap();
     let stored = store.page(&all_of("s"), None, 100).await.unwrap();
     let mut stored: Vec<(i64, u64)> = stored
         .iter()
@@ -357,7 +222,7 @@ pub async fn every_time_and_every_value_is_kept(stores: &impl Stores) {
             write_timestamp,
             ..reading("t", 0, 0)
         };
-        store.write(file_id(0, 1), vec![reading]).await.unwrap();
+        store.write(file_id(1), vec![reading]).await.unwrap();
     }
     let stored = store.page(&all_of("t"), None, 2).await.unwrap();
     assert_eq!(
@@ -397,7 +262,7 @@ pub async fn names_are_kept_apart(stores: &impl Stores) {
             });
         }
     }
-    store.write(file_id(0, 1), readings.clone()).await.unwrap();
+    store.write(file_id(1), readings.clone()).await.unwrap();
     for reading in &readings {
         let query = Query {
             metric: Some(reading.metric.to_string()),
@@ -431,18 +296,18 @@ pub async fn what_is_not_finite_is_refused(stores: &impl Stores) {
             ..reading("plant-7", 1, 1)
         };
         let readings = vec![reading("plant-7", 0, 1), bad];
-        let error = store.write(file_id(0, 1), readings).await.unwrap_err();
+        let error = store.write(file_id(1), readings).await.unwrap_err();
         assert!(matches!(error, crate::Error::Broken(_)));
         assert!(error.to_string().contains("plant-7"), "{error}");
     }
-    assert_eq!(store.count(file_id(0, 1)).await.unwrap(), 0);
+    assert_eq!(store.count(file_id(1)).await.unwrap(), 0);
 }
 
 /// No reading, no sensor.
 pub async fn nothing_written_is_nothing_read(stores: &impl Stores) {
     let store = stores.readings().await;
-    store.write(file_id(0, 1), vec![]).await.unwrap();
-    assert_eq!(store.count(file_id(0, 1)).await.unwrap(), 0);
+    store.write(file_id(1), vec![]).await.unwrap();
+    assert_eq!(store.count(file_id(1)).await.unwrap(), 0);
     assert_eq!(store.page(&all_of("s"), None, 10).await.unwrap(), []);
 }
 
@@ -454,7 +319,7 @@ pub async fn a_file_of_many_readings_is_written_whole(stores: &impl Stores) {
         let reading = move |number| reading(sensor(number), number, write_timestamp);
         (0..100_001).map(reading).collect::<Vec<_>>()
     };
-    let (first, second) = (file_id(0, 1), file_id(0, 2));
+    let (first, second) = (file_id(1), file_id(2));
     store.write(first, readings(1)).await.unwrap();
     assert_eq!(store.count(first).await.unwrap(), 100_001);
     // A later file overrides one in a hundred.
@@ -473,7 +338,7 @@ pub async fn two_openings_write_and_read_the_same(stores: &impl Stores) {
         for (writer, sensor) in ["a", "b"].into_iter().enumerate() {
             // Each meets a sensor that the other has added.
             let sensor = if second % 2 == 0 { sensor } else { "both" };
-            let file = file_id(0, 1);
+            let file = file_id(1);
             let written = replicas[writer].write(file, vec![reading(sensor, second, 1)]);
             written.await.unwrap();
             let read = replicas[1 - writer].page(&all_of(sensor), None, 1).await;
@@ -505,18 +370,6 @@ fn reading(sensor: &str, second: i64, write_timestamp: i64) -> Reading {
     }
 }
 
-fn file_id(run: u32, file: u8) -> FileId {
-    let mut bytes = [file; 16];
-    bytes[..4].copy_from_slice(&run.to_be_bytes());
-    FileId::from_bytes(bytes)
-}
-
-/// In an order that the seed decides.
-fn shuffled<T>(mut items: Vec<T>, mut seed: u64) -> Vec<T> {
-    for last in (1..items.len()).rev() {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let other = usize::try_from(seed >> 33).unwrap() % (last + 1);
-        items.swap(last, other);
-    }
-    items
+fn file_id(file: u8) -> FileId {
+    FileId::from_bytes([file; 16])
 }
