@@ -1,16 +1,20 @@
-//! Claims of destinations in the journal. Two files that want one name are told apart here, so no
-//! feature of the store is needed for it.
+//! What the mover's journal holds beside outcomes: where each file goes, and who has which
+//! destination. Two files that want one name are told apart here, so no feature of the store is
+//! needed for it; and every try of a move goes to one place, also when the configuration changes
+//! between two of them.
 
 use std::sync::Arc;
 
 use proto::FileId;
 use proto::event::Location;
 use runtime::Trouble;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Journal;
 use store::journal::Register;
 
-/// The mover's claims: one register a destination, created if absent.
+/// The mover's claims: a register for each file's shelf and one for each destination, created if
+/// absent.
 #[derive(Clone)]
 pub struct Claims(Arc<dyn Journal>);
 
@@ -25,7 +29,16 @@ pub enum Claim {
     Taken(FileId),
 }
 
-/// What a register holds.
+/// Where files of one kind go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shelf {
+    /// The bucket.
+    pub bucket: String,
+    /// What stands before their keys.
+    pub prefix: String,
+}
+
+/// What a destination's register holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Claimed {
     file: FileId,
@@ -40,6 +53,20 @@ impl Claims {
         Self(journal)
     }
 
+    /// The shelf that a move goes to: the one of its first try. Safe to repeat.
+    pub async fn shelf(&self, file: FileId, replay: u32, wanted: &Shelf) -> Result<Shelf, Trouble> {
+        let register = shelf(file, replay);
+        let created = self.0.create(&register, &write(wanted)?).await?;
+        read(&register, &created.entry.value)
+    }
+
+    /// The shelf of a move that was tried before; none if it never was.
+    pub async fn known_shelf(&self, file: FileId, replay: u32) -> Result<Option<Shelf>, Trouble> {
+        let register = shelf(file, replay);
+        let entry = self.0.read(&register).await?;
+        entry.map(|entry| read(&register, &entry.value)).transpose()
+    }
+
     /// Claims a destination for a file, if it is free. Safe to repeat: who came first has it, and
     /// is told so each time.
     pub async fn claim(&self, at: &Location, file: FileId, replay: u32) -> Result<Claim, Trouble> {
@@ -48,8 +75,9 @@ impl Claims {
             replay,
             passed_over: false,
         };
-        let created = self.0.create(&register(at), &write(&wanted)?).await?;
-        let claimed = read(at, &created.entry.value)?;
+        let register = destination(at);
+        let created = self.0.create(&register, &write(&wanted)?).await?;
+        let claimed: Claimed = read(&register, &created.entry.value)?;
         Ok(match claimed {
             Claimed { file: other, .. } if other != file => Claim::Taken(other),
             Claimed {
@@ -62,15 +90,16 @@ impl Claims {
     /// Notes, for good, that a claimed destination is not used, as something else is there: so that
     /// a later try goes the same way even if the name is free again by then. Safe to repeat.
     pub async fn pass_over(&self, at: &Location) -> Result<(), Trouble> {
-        while let Some(entry) = self.0.read(&register(at)).await? {
-            let mut claimed = read(at, &entry.value)?;
+        let register = destination(at);
+        while let Some(entry) = self.0.read(&register).await? {
+            let mut claimed: Claimed = read(&register, &entry.value)?;
             if claimed.passed_over {
                 return Ok(());
             }
             claimed.passed_over = true;
-            let written = write(&claimed)?;
-            let revision = entry.revision;
-            if let Some(_) = self.0.replace(&register(at), revision, &written).await? {
+            let value = write(&claimed)?;
+            let replaced = self.0.replace(&register, entry.revision, &value).await?;
+            if replaced.is_some() {
                 return Ok(());
             }
         }
@@ -79,21 +108,25 @@ impl Claims {
 }
 
 /// `<bucket>/<key>`: no bucket's name has a slash, so no two destinations share a register.
-fn register(at: &Location) -> Register {
+fn destination(at: &Location) -> Register {
     Register::new("destination", format!("{}/{}", at.bucket, at.key))
 }
 
-fn write(claimed: &Claimed) -> Result<Vec<u8>, Trouble> {
-    serde_json::to_vec(claimed).map_err(|error| Trouble::Retry {
-        reason: format!("cannot write the claim: {error}"),
+fn shelf(file: FileId, replay: u32) -> Register {
+    Register::new("shelf", format!("{file}/{replay}"))
+}
+
+fn write(value: &impl Serialize) -> Result<Vec<u8>, Trouble> {
+    serde_json::to_vec(value).map_err(|error| Trouble::Retry {
+        reason: format!("cannot write to the journal: {error}"),
     })
 }
 
-fn read(at: &Location, value: &[u8]) -> Result<Claimed, Trouble> {
+fn read<T: DeserializeOwned>(register: &Register, value: &[u8]) -> Result<T, Trouble> {
     serde_json::from_slice(value).map_err(|error| Trouble::Reject {
         reason: format!(
-            "the journal's claim of {:?} in bucket `{}` cannot be read: {error}",
-            at.key, at.bucket
+            "the journal's {} {:?} cannot be read: {error}",
+            register.kind, register.name
         ),
     })
 }

@@ -5,7 +5,7 @@ use proto::File;
 use proto::event::{Location, MoveOutcome};
 use runtime::Trouble;
 
-use crate::claim::{Claim, Claims};
+use crate::claim::{Claim, Claims, Shelf};
 use crate::name::Name;
 use crate::progress::{Copy, Next, Progress, Source};
 use crate::{label, name};
@@ -27,15 +27,15 @@ pub struct Places {
 }
 
 impl Places {
-    /// Where a file goes under `prefix` in `bucket`.
-    pub fn of(file: &File, bucket: &str, prefix: &str) -> Self {
+    /// Where a file goes on a shelf.
+    pub fn of(file: &File, shelf: &Shelf) -> Self {
         let at = |key| Location {
-            bucket: bucket.to_owned(),
+            bucket: shelf.bucket.clone(),
             key,
         };
         Self {
-            whole: name::whole(prefix, &file.key).map(at),
-            tagged: at(name::tagged(prefix, &file.key, file.id)),
+            whole: name::whole(&shelf.prefix, &file.key).map(at),
+            tagged: at(name::tagged(&shelf.prefix, &file.key, file.id)),
         }
     }
 
@@ -68,8 +68,8 @@ pub struct Filing<'a> {
 impl Filing<'_> {
     /// Moves the file, and answers what became of it and where its copy is.
     ///
-    /// Safe to repeat at any point: the destination is claimed in the journal, so every try has
-    /// the same; a copy is known by its label; every copy and delete names the version it means
+    /// Safe to repeat at any point: shelf and destination are in the journal, so every try has the
+    /// same; a copy is known by its label; every copy and delete names the version it means
     /// and is refused by the store where that has changed; and whoever starts over looks first.
     pub async fn run(&self) -> Result<(MoveOutcome, Option<Location>), Trouble> {
         if self.file.size > LARGEST {

@@ -185,3 +185,6 @@ impl Name {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

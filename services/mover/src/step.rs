@@ -10,7 +10,7 @@ use runtime::{Config, Message, Step, Trouble};
 use store::Journal;
 
 use crate::buckets::{self, Buckets};
-use crate::claim::Claims;
+use crate::claim::{Claims, Shelf};
 use crate::filing::{Filing, Places};
 
 /// Files away what ingest is done with.
@@ -45,33 +45,36 @@ impl Mover {
         })
     }
 
-    /// Where an order's file goes: by what it is, and the profile that read it.
-    fn places(&self, order: &Order<'_>) -> Places {
+    /// Where an order's file would go by the configuration: by what it is, and the profile that
+    /// read it.
+    fn shelf(&self, order: &Order<'_>) -> Shelf {
         let profile = self
             .config
             .profiles
             .iter()
             .find(|profile| profile.name == order.file.profile);
-        let bucket = buckets::target(&self.config, profile, &order.file.bucket);
-        let prefix = match order.rejected {
-            Some(_) => &self.config.mover.rejected,
-            None => &self.config.mover.processed,
-        };
-        Places::of(order.file, bucket, prefix)
+        Shelf {
+            bucket: buckets::target(&self.config, profile, &order.file.bucket).to_owned(),
+            prefix: match order.rejected {
+                Some(_) => self.config.mover.rejected.clone(),
+                None => self.config.mover.processed.clone(),
+            },
+        }
     }
 
     async fn filing<'a>(
         &'a self,
-        order: &Order<'a>,
+        file: &'a File,
+        replay: u32,
         places: &'a Places,
     ) -> Result<Filing<'a>, Trouble> {
         Ok(Filing {
             objects: &self.objects,
             claims: &self.claims,
-            file: order.file,
-            replay: order.replay,
+            file,
+            replay,
             places,
-            source: self.buckets.source(&order.file.bucket).await?,
+            source: self.buckets.source(&file.bucket).await?,
             target: self.buckets.target(&places.tagged.bucket).await?,
         })
     }
@@ -84,12 +87,15 @@ impl Step for Mover {
         let order = Order::of(&event.data).ok_or_else(|| Trouble::Reject {
             reason: format!("the mover has no use for `{}`", event.data.what().token()),
         })?;
-        let places = self.places(&order);
-        let (outcome, destination) = self.filing(&order, &places).await?.run().await?;
+        let Order { file, replay, .. } = order;
+        let wanted = self.shelf(&order);
+        let shelf = self.claims.shelf(file.id, replay, &wanted).await?;
+        let places = Places::of(file, &shelf);
+        let (outcome, destination) = self.filing(file, replay, &places).await?.run().await?;
         metrics::counter!("landfall_mover_files_total", "outcome" => label(outcome)).increment(1);
         Ok(Some(Data::Moved(Moved {
-            file: order.file.clone(),
-            replay: order.replay,
+            file: file.clone(),
+            replay,
             outcome,
             destination,
             rejected: order.rejected.map(str::to_owned),
@@ -97,28 +103,25 @@ impl Step for Mover {
         })))
     }
 
-    /// Where another try's outcome is stored, removes copies that this file has beside it: a copy
-    /// that the store finished after the other had found the source gone or replaced, or one
-    /// under the file's other name. Safe to repeat: it removes only copies with this file's label
-    /// that are not the stored destination.
+    /// Removes copies of the file that the stored outcome does not know: one that the store
+    /// finished after another try had found the source gone or replaced, or one under the file's
+    /// other name. Safe to repeat: it removes only copies with this file's label that are not the
+    /// stored destination. (A mover that dies while another has the same message can leave such a
+    /// copy behind. It is one copy too many, never one too few.)
     async fn stored(&self, outcome: &Event, answered: Option<&Data>) -> Result<(), Trouble> {
         let Data::Moved(moved) = &outcome.data else {
             return Ok(());
         };
-        if answered == Some(&outcome.data) {
+        if moved.outcome == MoveOutcome::Archived && answered == Some(&outcome.data) {
             return Ok(());
         }
-        let order = Order {
-            file: &moved.file,
-            replay: moved.replay,
-            report: &moved.report,
-            rejected: moved.rejected.as_deref(),
+        let Moved { file, replay, .. } = moved;
+        let Some(shelf) = self.claims.known_shelf(file.id, *replay).await? else {
+            return Ok(());
         };
-        let places = self.places(&order);
-        self.filing(&order, &places)
-            .await?
-            .remove_copies(moved.destination.as_ref())
-            .await
+        let places = Places::of(file, &shelf);
+        let filing = self.filing(file, *replay, &places).await?;
+        filing.remove_copies(moved.destination.as_ref()).await
     }
 }
 
