@@ -384,17 +384,7 @@ impl Event {
     /// Reads an event from JSON. Fields that this version does not know are ignored; a type it
     /// does not know, a new major version among them, is not guessed at.
     pub fn parse(json: &[u8]) -> Result<Self, Unreadable> {
-        /// As much of an event as tells whether the rest can be read.
-        #[derive(Deserialize)]
-        struct Typed {
-            #[serde(rename = "type")]
-            event_type: String,
-        }
-        let Typed { event_type } = serde_json::from_slice(json)?;
-        if !What::ALL.iter().any(|what| what.event_type() == event_type) {
-            return Err(Unreadable::UnknownType(event_type));
-        }
-        let event: Self = serde_json::from_slice(json)?;
+        let event: Self = serde_json::from_slice(json).map_err(|error| why(json, error))?;
         let (file, replay) = event.about();
         let cell = format!("{}/{replay}/", file.id);
         if event.subject != file.id || !event.id.starts_with(&cell) {
@@ -417,12 +407,37 @@ pub enum Unreadable {
         "events of type `{0}` are unknown to this version of Landfall; upgrade what reads them"
     )]
     UnknownType(String),
+    /// It is an event of another version of CloudEvents.
+    #[error("version `{0}` of CloudEvents is unknown to this version of Landfall")]
+    UnknownVersion(String),
     /// It is no JSON, or a field is missing or wrong.
     #[error("no event as the contract has it: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(serde_json::Error),
     /// Its envelope is about another file than its data.
     #[error("event `{0}` has another file or replay in its envelope than in its data")]
     Contradiction(String),
+}
+
+/// What is wrong with `json`, which could not be read with this `error`.
+fn why(json: &[u8], error: serde_json::Error) -> Unreadable {
+    /// As much of an event as tells whether the rest could be read.
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(rename = "specversion")]
+        spec_version: String,
+        #[serde(rename = "type")]
+        event_type: String,
+    }
+    let is_known = |event_type: &str| What::ALL.iter().any(|what| what.event_type() == event_type);
+    match serde_json::from_slice::<Envelope>(json) {
+        Ok(envelope) if envelope.spec_version != "1.0" => {
+            Unreadable::UnknownVersion(envelope.spec_version)
+        }
+        Ok(envelope) if !is_known(&envelope.event_type) => {
+            Unreadable::UnknownType(envelope.event_type)
+        }
+        _ => Unreadable::Json(error),
+    }
 }
 
 impl Data {

@@ -69,6 +69,15 @@ fn a_type_or_major_version_that_is_unknown_is_named() {
 }
 
 #[test]
+fn another_version_of_cloudevents_is_named() {
+    let mut json = serde_json::to_value(&example::all()[0].1).unwrap();
+    json["specversion"] = json!("2.0");
+    let error = Event::parse(json.to_string().as_bytes()).unwrap_err();
+    assert!(matches!(&error, Unreadable::UnknownVersion(version) if version == "2.0"));
+    assert!(error.to_string().contains("`2.0`"), "{error}");
+}
+
+#[test]
 fn an_envelope_about_another_file_than_its_data_is_refused() {
     let good = serde_json::to_value(&example::all()[0].1).unwrap();
     let other = "00000000000000000000000000000000";
@@ -91,7 +100,7 @@ fn what_is_no_event_says_what_is_wrong_with_it() {
     for (wrong, names) in [
         ("", "EOF"),
         ("\"x\"", "string"),
-        ("{}", "type"),
+        ("{}", "specversion"),
         (r#"{"type":"io.landfall.file.arrived.v1"}"#, "specversion"),
     ] {
         let error = Event::parse(wrong.as_bytes()).unwrap_err().to_string();

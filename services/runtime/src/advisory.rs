@@ -8,13 +8,14 @@ use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use proto::Event;
 use proto::consumer::{self, Consumer};
 use serde::Deserialize;
 use store::journal::Cell;
 
 use crate::nats::NATS;
 use crate::service::Service;
-use crate::{Handler, Message, Trouble, parse};
+use crate::{Handler, Message, Trouble};
 
 /// Turns each advisory into a dead letter and a `failed`.
 ///
@@ -113,7 +114,7 @@ impl Handler for Advisories {
                 ),
             });
         };
-        let event = parse::event(&original.payload).ok();
+        let event = Event::parse(&original.payload).ok();
         if let Some(event) = &event
             && let Some(settled) = service.journal.settled(Cell::of(event)).await?
         {

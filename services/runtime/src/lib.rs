@@ -30,7 +30,6 @@ mod metering;
 mod nats;
 mod outage;
 mod outbox;
-mod parse;
 mod service;
 mod setup;
 mod tries;

@@ -14,7 +14,7 @@ use super::{Loop, Work};
 use crate::backoff::Backoff;
 use crate::metering::Outcome;
 use crate::outage::Fault;
-use crate::{Message, Step, Trouble, dead_letter, parse, tries};
+use crate::{Message, Step, Trouble, dead_letter, tries};
 
 impl Loop {
     /// Works on a message until it is answered.
@@ -24,7 +24,9 @@ impl Loop {
     pub(super) async fn work(&self, message: Message) -> Outcome {
         let event = match &self.work {
             Work::Raw(_) => None,
-            Work::Steps(_) => Some(parse::event(&message.payload)),
+            Work::Steps(_) => {
+                Some(Event::parse(&message.payload).map_err(|unreadable| unreadable.to_string()))
+            }
         };
         if let Some(Ok(event)) = &event {
             record(event);
