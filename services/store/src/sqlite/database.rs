@@ -83,7 +83,13 @@ impl Database {
         Ok(connection)
     }
 
-    /// For names of threads and messages.
+    /// The file's name without its extension: a label of metrics.
+    pub(super) fn name(&self) -> String {
+        let name = self.path.file_stem().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// For messages.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

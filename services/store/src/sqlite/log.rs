@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics::Gauge;
 use rusqlite::Connection;
 
 use super::database::{Database, PATIENCE};
@@ -12,36 +13,43 @@ const MOVE: u32 = 2_000;
 const INSIST: u32 = 16_000;
 /// How long they are waited for.
 const INSISTENCE: Duration = Duration::from_millis(200);
-/// How much longer the log must get before the next try, where somebody keeps it busy.
+/// How much longer the log gets before the next try, where somebody keeps it busy; a quarter of
+/// its length where that is more.
 const STEP: u32 = 1_000;
 
-/// When the log is looked at next.
-#[derive(Debug)]
+/// When the log is moved next.
 pub(super) struct Log {
+    /// How long it was after the last commit.
+    pages: u32,
     next: u32,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { next: MOVE }
-    }
+    gauge: Gauge,
 }
 
 impl Log {
-    /// Looks how long the log is, after a commit, and shortens it where it is time. A failure
-    /// costs room, no more: the next commit meets it again.
+    pub(super) fn new(database: &Database) -> Self {
+        Self {
+            pages: 0,
+            next: MOVE,
+            gauge: metrics::gauge!("landfall_store_log_pages", "file" => database.name()),
+        }
+    }
+
+    /// Looks how long the log is, after a commit, and moves it where it is time; the next commit
+    /// then begins it anew. A failure costs room, no more: the next commit meets it again.
     pub(super) fn tidy(&mut self, connection: &Connection, database: &Database) {
-        let pages = match checkpoint(connection, "NOOP") {
-            Ok(state) if state.pages < MOVE => {
-                self.next = MOVE;
-                return;
-            }
-            Ok(state) if state.pages < self.next => return,
-            Ok(state) => state.pages,
-            // The next transaction will say what is wrong.
-            Err(_) => return,
+        let Ok(State { pages, .. }) = checkpoint(connection, "NOOP") else {
+            return;
         };
-        self.next = pages + STEP;
+        if pages < self.pages {
+            // It has begun anew.
+            self.next = MOVE;
+        }
+        self.pages = pages;
+        self.gauge.set(pages);
+        if pages < self.next {
+            return;
+        }
+        self.next = pages + STEP.max(pages / 4);
         let moved = if pages < INSIST {
             checkpoint(connection, "PASSIVE")
         } else {

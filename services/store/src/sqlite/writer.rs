@@ -5,6 +5,7 @@
 //! that, and a single request waits for nobody.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -122,7 +123,11 @@ struct Thread {
 impl Thread {
     fn run<S: Default>(self, mut requests: mpsc::Receiver<Box<dyn Job<S>>>) {
         let mut known = S::default();
-        let mut log = Log::default();
+        let mut log = Log::new(&self.database);
+        let name = self.database.name();
+        let seconds = metrics::histogram!("landfall_store_commit_seconds", "file" => name.clone());
+        let requests_at_once =
+            metrics::histogram!("landfall_store_commit_requests", "file" => name);
         while let Some(first) = requests.blocking_recv() {
             let mut rows = first.rows();
             let mut group = vec![first];
@@ -133,7 +138,10 @@ impl Thread {
                 rows += next.rows();
                 group.push(next);
             }
+            let started = Instant::now();
             let failed = self.commit(&mut group, &mut known).err();
+            seconds.record(started.elapsed());
+            requests_at_once.record(group.len() as f64);
             if failed.is_some() {
                 known = S::default();
             }
@@ -176,5 +184,220 @@ impl Thread {
                 Err(self.database.fault(&error))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc as blocking;
+    use std::time::Duration;
+
+    use tokio::task::JoinHandle;
+
+    use super::super::database::Schema;
+    use super::*;
+
+    static SCHEMA: Schema = Schema {
+        name: "numbers",
+        application: 7,
+        version: 1,
+        sql: "CREATE TABLE number (number INTEGER NOT NULL UNIQUE, payload BLOB) STRICT",
+        cache_kib: 64,
+    };
+
+    async fn start(folder: &Path) -> Arc<Writer<Vec<i64>>> {
+        let path = folder.join("numbers.db");
+        let (database, connection) = Database::open(&path, &SCHEMA).await.unwrap();
+        Arc::new(Writer::start(database, connection).unwrap())
+    }
+
+    /// Holds the thread in the middle of a transaction until the sender is dropped.
+    async fn hold(
+        writer: &Arc<Writer<Vec<i64>>>,
+    ) -> (blocking::Sender<()>, JoinHandle<Result<()>>) {
+        let (release, held) = blocking::channel::<()>();
+        let (entered, inside) = oneshot::channel();
+        let writer = Arc::clone(writer);
+        let task = tokio::spawn(async move {
+            let work = move |_: &Connection, _: &mut Vec<i64>| {
+                entered.send(()).unwrap();
+                let _ = held.recv();
+                Ok(())
+            };
+            writer.run(1, work).await
+        });
+        inside.await.unwrap();
+        (release, task)
+    }
+
+    fn insert(writer: &Arc<Writer<Vec<i64>>>, numbers: &[i64]) -> JoinHandle<Result<usize>> {
+        let (numbers, writer) = (numbers.to_vec(), Arc::clone(writer));
+        tokio::spawn(async move {
+            let work = move |connection: &Connection, known: &mut Vec<i64>| {
+                for number in &numbers {
+                    connection.execute("INSERT INTO number (number) VALUES (?1)", [number])?;
+                    known.push(*number);
+                }
+                Ok(known.len())
+            };
+            writer.run(1, work).await
+        })
+    }
+
+    /// The same, while the thread is held: it is in the queue when this returns.
+    async fn queue(writer: &Arc<Writer<Vec<i64>>>, numbers: &[i64]) -> JoinHandle<Result<usize>> {
+        let before = writer.queue.capacity();
+        let task = insert(writer, numbers);
+        while writer.queue.capacity() == before {
+            tokio::task::yield_now().await;
+        }
+        task
+    }
+
+    fn numbers(folder: &Path) -> Vec<i64> {
+        let connection = Connection::open(folder.join("numbers.db")).unwrap();
+        let mut select = connection
+            .prepare("SELECT number FROM number ORDER BY number")
+            .unwrap();
+        let rows = select.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_commit_is_logged_and_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path()).await;
+        let settings = |connection: &Connection, _: &mut Vec<i64>| {
+            let pragma = "SELECT synchronous, fullfsync, journal_mode
+                 FROM pragma_synchronous, pragma_fullfsync, pragma_journal_mode";
+            connection.query_row(pragma, [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+        };
+        let settings: (i64, bool, String) = writer.run(1, settings).await.unwrap();
+        assert_eq!(settings, (2, true, "wal".to_owned()));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_bad_request_fails_alone_and_wholly() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path()).await;
+        let (release, held) = hold(&writer).await;
+        let first = queue(&writer, &[1, 2]).await;
+        let bad = queue(&writer, &[3, 1]).await;
+        let last = queue(&writer, &[4]).await;
+        drop(release);
+        held.await.unwrap().unwrap();
+        assert_eq!(first.await.unwrap().unwrap(), 2);
+        let error = bad.await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::Broken(_)), "{error}");
+        // What the thread knew may have been of the request that was taken back.
+        assert_eq!(last.await.unwrap().unwrap(), 1);
+        assert_eq!(numbers(folder.path()), [1, 2, 4]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_caller_that_leaves_before_its_turn_has_asked_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path()).await;
+        let (release, held) = hold(&writer).await;
+        let leaving = queue(&writer, &[1]).await;
+        let staying = queue(&writer, &[2]).await;
+        leaving.abort();
+        assert!(leaving.await.unwrap_err().is_cancelled());
+        drop(release);
+        held.await.unwrap().unwrap();
+        staying.await.unwrap().unwrap();
+        assert_eq!(numbers(folder.path()), [2]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_caller_that_leaves_later_has_it_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path()).await;
+        let (entered, inside) = oneshot::channel();
+        let (release, held) = blocking::channel::<()>();
+        let of_task = Arc::clone(&writer);
+        let leaving = tokio::spawn(async move {
+            let work = move |connection: &Connection, _: &mut Vec<i64>| {
+                entered.send(()).unwrap();
+                let _ = held.recv();
+                connection.execute("INSERT INTO number (number) VALUES (1)", [])
+            };
+            of_task.run(1, work).await
+        });
+        inside.await.unwrap();
+        leaving.abort();
+        assert!(leaving.await.unwrap_err().is_cancelled());
+        drop(release);
+        insert(&writer, &[2]).await.unwrap().unwrap();
+        assert_eq!(numbers(folder.path()), [1, 2]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_queue_makes_callers_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path()).await;
+        let (release, held) = hold(&writer).await;
+        let mut tasks = vec![];
+        for number in 0..i64::try_from(QUEUE).unwrap() {
+            tasks.push(queue(&writer, &[number]).await);
+        }
+        assert_eq!(writer.queue.capacity(), 0);
+        let work = |_: &Connection, _: &mut Vec<i64>| Ok(());
+        let mut one_more = Box::pin(writer.run(1, work));
+        assert!(futures::poll!(&mut one_more).is_pending());
+        drop(release);
+        one_more.await.unwrap();
+        held.await.unwrap().unwrap();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(numbers(folder.path()).len(), QUEUE);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_disk_is_an_outage_that_ends_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path()).await;
+        let room = |pages: u32| {
+            move |connection: &Connection, _: &mut Vec<i64>| {
+                connection.pragma_update(None, "max_page_count", pages)
+            }
+        };
+        let big = |connection: &Connection, _: &mut Vec<i64>| {
+            let insert = "INSERT INTO number VALUES (1, zeroblob(1000000))";
+            connection.execute(insert, [])
+        };
+        writer.run(1, room(20)).await.unwrap();
+        let error = writer.run(1, big).await.unwrap_err();
+        assert!(matches!(error, Error::Away { .. }), "{error}");
+        assert!(error.to_string().contains("numbers.db"), "{error}");
+        assert!(error.to_string().contains("make room"), "{error}");
+        insert(&writer, &[2]).await.unwrap().unwrap();
+        writer.run(1, room(2_000)).await.unwrap();
+        writer.run(1, big).await.unwrap();
+        assert_eq!(numbers(folder.path()), [1, 2]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_thread_ends_with_its_last_handle() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(folder.path()).await;
+        insert(&writer, &[1]).await.unwrap().unwrap();
+        let log = folder.path().join("numbers.db-wal");
+        assert!(log.exists());
+        drop(writer);
+        // The last connection that is closed takes the log along.
+        let gone = async {
+            while log.exists() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone)
+            .await
+            .unwrap();
+        assert_eq!(numbers(folder.path()), [1]);
     }
 }

@@ -1,4 +1,9 @@
 //! Tests of the `SQLite` stores on real files.
-#![expect(clippy::unwrap_used, reason = "it ends at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod child;
 mod conformance;
+mod durability;
+mod load;
+mod opening;
+mod sharing;
