@@ -23,6 +23,17 @@ static SCHEMA: Schema = Schema {
 /// Rows that `forget` removes in one transaction.
 const FORGOTTEN_AT_ONCE: u16 = 500;
 
+const UNPUBLISHED: &str = "
+    SELECT event, published FROM outcome
+    WHERE published IS NULL AND settled < ?1 ORDER BY settled, rowid LIMIT ?2";
+
+const FORGET: [&str; 2] = [
+    "DELETE FROM outcome WHERE rowid IN (
+        SELECT rowid FROM outcome WHERE marked < ?1 ORDER BY marked LIMIT ?2)",
+    "DELETE FROM register WHERE rowid IN (
+        SELECT rowid FROM register WHERE written < ?1 ORDER BY written LIMIT ?2)",
+];
+
 /// A journal in a `SQLite` file.
 #[derive(Clone)]
 pub struct Journal {
@@ -172,10 +183,7 @@ impl crate::Journal for Journal {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let outcomes = self.readers.run(move |connection| {
             connection
-                .prepare_cached(
-                    "SELECT event, published FROM outcome
-                     WHERE published IS NULL AND settled < ?1 ORDER BY settled, rowid LIMIT ?2",
-                )?
+                .prepare_cached(UNPUBLISHED)?
                 .query_map(params![before, limit], Outcome::from_row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         });
@@ -240,12 +248,7 @@ impl crate::Journal for Journal {
     async fn forget(&self, before: Timestamp) -> Result<u64> {
         let before = before.as_microsecond();
         let mut forgotten = 0;
-        for statement in [
-            "DELETE FROM outcome WHERE rowid IN (
-                 SELECT rowid FROM outcome WHERE marked < ?1 ORDER BY marked LIMIT ?2)",
-            "DELETE FROM register WHERE rowid IN (
-                 SELECT rowid FROM register WHERE written < ?1 ORDER BY written LIMIT ?2)",
-        ] {
+        for statement in FORGET {
             loop {
                 let remove = move |connection: &Connection, (): &mut ()| {
                     connection
@@ -263,5 +266,41 @@ impl crate::Journal for Journal {
             }
         }
         Ok(forgotten)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How `SQLite` goes about a statement.
+    fn plan(sql: &str) -> String {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA.sql).unwrap();
+        let mut explain = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let steps = explain.query_map([0, 0], |row| row.get(3)).unwrap();
+        steps
+            .collect::<rusqlite::Result<Vec<String>>>()
+            .unwrap()
+            .join("; ")
+    }
+
+    #[test]
+    fn no_statement_looks_at_rows_it_does_not_want() {
+        for (sql, index) in [
+            (UNPUBLISHED, "unpublished"),
+            (FORGET[0], "forgettable"),
+            (FORGET[1], "oldest"),
+            (Outcome::OF_CELL, "sqlite_autoindex_outcome_1"),
+        ] {
+            let plan = plan(sql);
+            assert!(plan.contains(index), "{sql}: {plan}");
+            assert!(
+                !plan.contains("SCAN") && !plan.contains("TEMP B-TREE"),
+                "{sql}: {plan}"
+            );
+        }
     }
 }
