@@ -1,1 +1,26 @@
-//! tests
+//! The harness of the whole-system tests: whole installations of Landfall on real servers, every
+//! service a process of its own.
+//!
+//! SeaweedFS is shared by all tests of a process, and each test has a bucket of its own in it. NATS, the mail
+//! server, the database and the services are each installation's own.
+
+pub mod bucket;
+pub mod events;
+mod http;
+mod installation;
+mod program;
+pub mod python;
+mod relay;
+pub mod rows;
+pub mod sample;
+mod service;
+mod settings;
+mod shared;
+mod wait;
+
+pub use bucket::{Bucket, Upload};
+pub use events::Seen;
+pub use installation::{Builder, Installation};
+pub use relay::Fate;
+pub use shared::run;
+pub use wait::{PATIENCE, until};

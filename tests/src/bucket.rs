@@ -1,0 +1,165 @@
+//! A bucket of a test's own in the shared store, by a client that shares nothing with Landfall's.
+
+use anyhow::Result;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+
+/// A bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    client: Client,
+}
+
+/// An upload, as the store answered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// Entity tag without quotes.
+    pub etag: String,
+    /// Version id, in a versioned bucket.
+    pub version: Option<String>,
+}
+
+impl Upload {
+    /// Whether `file` is this version of this object.
+    pub fn is(&self, file: &proto::File) -> bool {
+        (&file.bucket, &file.key, &file.version.etag) == (&self.bucket, &self.key, &self.etag)
+            && (self.version.is_none() || file.version.id == self.version)
+    }
+}
+
+/// A client for the store at `endpoint`.
+pub(crate) fn client(endpoint: &str, access_key: &str, secret_key: &str) -> Client {
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(
+            access_key, secret_key, None, None, "tests",
+        ))
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .force_path_style(true)
+        .build();
+    Client::from_conf(config)
+}
+
+impl Bucket {
+    /// Creates a bucket.
+    pub(crate) async fn create(client: Client, name: String) -> Result<Self> {
+        client.create_bucket().bucket(&name).send().await?;
+        Ok(Self { name, client })
+    }
+
+    /// From now on every version is kept.
+    pub async fn keep_versions(&self) -> Result<()> {
+        let on = VersioningConfiguration::builder()
+            .status(BucketVersioningStatus::Enabled)
+            .build();
+        self.client
+            .put_bucket_versioning()
+            .bucket(&self.name)
+            .versioning_configuration(on)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Uploads an object.
+    pub async fn put(&self, key: &str, content: impl AsRef<[u8]>) -> Result<Upload> {
+        let answer = self
+            .client
+            .put_object()
+            .bucket(&self.name)
+            .key(key)
+            .content_type("text/csv")
+            .body(content.as_ref().to_vec().into())
+            .send()
+            .await?;
+        Ok(Upload {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            etag: answer
+                .e_tag()
+                .unwrap_or_default()
+                .trim_matches('"')
+                .to_owned(),
+            version: answer.version_id().map(str::to_owned),
+        })
+    }
+
+    /// The bytes of an object; none if there is no such object.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        match self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(key)
+            .send()
+            .await
+        {
+            Ok(answer) => Ok(Some(answer.body.collect().await?.to_vec())),
+            Err(error) if is_missing(error.as_service_error()) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the store says of an object; none if there is no such object.
+    pub async fn head(&self, key: &str) -> Result<Option<HeadObjectOutput>> {
+        match self
+            .client
+            .head_object()
+            .bucket(&self.name)
+            .key(key)
+            .send()
+            .await
+        {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if is_missing(error.as_service_error()) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes an object.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        self.client
+            .delete_object()
+            .bucket(&self.name)
+            .key(key)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Every key, sorted.
+    pub async fn keys(&self) -> Result<Vec<String>> {
+        let mut pages = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.name)
+            .into_paginator()
+            .send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            keys.extend(
+                page?
+                    .contents()
+                    .iter()
+                    .filter_map(|object| object.key().map(str::to_owned)),
+            );
+        }
+        keys.sort();
+        Ok(keys)
+    }
+}
+
+fn is_missing(error: Option<&impl ProvideErrorMetadata>) -> bool {
+    error.is_some_and(|error| matches!(error.code(), Some("NoSuchKey" | "NotFound")))
+}

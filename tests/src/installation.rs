@@ -1,0 +1,307 @@
+//! One whole Landfall.
+
+mod builder;
+mod finish;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use async_nats::jetstream;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use nix::sys::signal::Signal;
+use proto::{User, What};
+use servers::mail::{Mail, MailCatcher};
+use servers::nats::Nats;
+use servers::{Port, Process};
+use tempfile::TempDir;
+
+use crate::bucket::{Bucket, Upload};
+use crate::events::{Follower, Seen};
+use crate::relay::{Fate, Relay};
+use crate::rows::{self, Rows};
+use crate::service::Service;
+use crate::wait::{PATIENCE, until};
+
+pub use builder::Builder;
+
+/// The services, in the order of a file's way.
+pub(crate) const SERVICES: [User; 4] = [User::Watcher, User::Ingest, User::Mover, User::Notifier];
+
+/// A running installation with a bucket of its own. Dropped, everything of it ends.
+#[derive(Debug)]
+pub struct Installation {
+    /// The bucket that it watches.
+    pub bucket: Bucket,
+    /// Further buckets that it watches.
+    pub more: Vec<Bucket>,
+    /// Where files that are done with go, if that is another bucket.
+    pub target: Option<Bucket>,
+    services: Vec<Service>,
+    started: usize,
+    follower: Follower,
+    jetstream: jetstream::Context,
+    relay: Relay,
+    store: &'static Process,
+    mail: MailCatcher,
+    nats: Nats,
+    config: PathBuf,
+    folder: TempDir,
+    _listen: Port,
+    finished: bool,
+}
+
+impl Installation {
+    /// An installation as the tests mostly need it: mails wait for a second, the rest is as
+    /// shipped.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// [`builder`](Self::builder) and start.
+    pub async fn start() -> Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// Uploads an object to the watched bucket.
+    pub async fn put(&self, key: &str, content: impl AsRef<[u8]>) -> Result<Upload> {
+        self.bucket.put(key, content).await
+    }
+
+    /// Waits until `what` was said of an upload.
+    pub async fn said(&self, upload: &Upload, what: What) -> Result<Seen> {
+        let about = format!("`{}` of {:?}", what.token(), upload.key);
+        self.event(&about, |seen| seen.what() == what && upload.is(seen.file()))
+            .await
+    }
+
+    /// Waits for the event that ends the way of an upload.
+    pub async fn ended(&self, upload: &Upload) -> Result<Seen> {
+        let about = format!("the end of {:?}", upload.key);
+        self.event(&about, |seen| seen.is_last() && upload.is(seen.file()))
+            .await
+    }
+
+    /// Waits for the first event with which `fits` is content; `about` says what is missing if it
+    /// does not come.
+    pub async fn event(&self, about: &str, fits: impl Fn(&Seen) -> bool) -> Result<Seen> {
+        let found = self
+            .follower
+            .until(PATIENCE, |all| all.iter().find(|seen| fits(seen)).cloned());
+        found.await.ok_or_else(|| self.missing(about))
+    }
+
+    /// Waits until at least `count` events fit.
+    pub async fn events(
+        &self,
+        about: &str,
+        count: usize,
+        fits: impl Fn(&Seen) -> bool,
+    ) -> Result<Vec<Seen>> {
+        let found = self.follower.until(PATIENCE, |all| {
+            let fitting: Vec<Seen> = all.iter().filter(|seen| fits(seen)).cloned().collect();
+            (fitting.len() >= count).then_some(fitting)
+        });
+        found.await.ok_or_else(|| self.missing(about))
+    }
+
+    /// Everything that was said so far.
+    pub fn all(&self) -> Vec<Seen> {
+        self.follower.all()
+    }
+
+    /// What was said of an upload so far, in its order, repetitions left out.
+    pub fn way(&self, upload: &Upload) -> Vec<What> {
+        let all = self.follower.all();
+        let file = all.iter().find(|seen| upload.is(seen.file()));
+        file.map_or_else(Vec::new, |seen| self.follower.way(seen.file().id))
+    }
+
+    /// Asks `check` until it answers something.
+    pub async fn until<T, F>(&self, about: &str, check: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = Option<T>>,
+    {
+        until(PATIENCE, check)
+            .await
+            .ok_or_else(|| self.missing(about))
+    }
+
+    /// The readings in the database.
+    pub fn rows(&self) -> Result<Rows> {
+        rows::all(&self.readings())
+    }
+
+    /// How many of the readings in the database a file wrote.
+    pub fn count(&self, file: proto::FileId) -> Result<u64> {
+        rows::count(&self.readings(), file)
+    }
+
+    fn readings(&self) -> PathBuf {
+        self.folder.path().join("data/readings.db")
+    }
+
+    /// The mails that the mail server accepted: one for each DATA command that it answered well.
+    pub fn mails(&self) -> Result<Vec<Mail>> {
+        self.mail.mails()
+    }
+
+    /// What becomes of the store's notifications from now on.
+    pub fn notifications(&self, fate: Fate) {
+        self.relay.set(&self.bucket.name, fate);
+    }
+
+    /// Lets the youngest of the notifications that are held back go on.
+    pub fn release_youngest(&self) {
+        self.relay.release_youngest(&self.bucket.name);
+    }
+
+    /// How many notifications are held back.
+    pub fn held(&self) -> usize {
+        self.relay.held(&self.bucket.name)
+    }
+
+    /// How many notifications were lost.
+    pub fn lost(&self) -> usize {
+        self.relay.lost(&self.bucket.name)
+    }
+
+    /// Starts a service, or one more replica of it, and waits until it is ready.
+    pub async fn add(&mut self, user: User) -> Result<()> {
+        self.launch(user)?;
+        let service = self.services.last().context("it was just started")?;
+        service.ready().await
+    }
+
+    fn launch(&mut self, user: User) -> Result<()> {
+        self.started += 1;
+        let name = format!("{user}-{}", self.started);
+        let password = self.nats.password(user).unwrap_or_default();
+        let service = Service::start(user, &name, &self.config, password)?;
+        self.services.push(service);
+        Ok(())
+    }
+
+    /// Ends every replica of a service in good order (SIGTERM).
+    pub async fn stop(&mut self, user: User) -> Result<()> {
+        for service in self.take(user) {
+            let status = service.process.stop().await;
+            ensure!(
+                status.success(),
+                "{} ends with {status}; its last lines:\n{}",
+                service.process.name(),
+                service.process.last_lines(20)
+            );
+        }
+        Ok(())
+    }
+
+    /// Kills every replica of a service (SIGKILL).
+    pub async fn kill(&mut self, user: User) {
+        for service in self.take(user) {
+            service.process.kill().await;
+        }
+    }
+
+    fn take(&mut self, user: User) -> Vec<Service> {
+        let (taken, rest) = std::mem::take(&mut self.services)
+            .into_iter()
+            .partition(|service| service.user == user);
+        self.services = rest;
+        taken
+    }
+
+    /// Freezes (SIGSTOP) or thaws (SIGCONT) every replica of a service.
+    pub fn freeze(&self, user: User, frozen: bool) {
+        let signal = if frozen {
+            Signal::SIGSTOP
+        } else {
+            Signal::SIGCONT
+        };
+        for service in self.services.iter().filter(|service| service.user == user) {
+            service.process.signal(signal);
+        }
+    }
+
+    /// A metric of a service, summed over its replicas and the series that have `label`
+    /// (`outcome="ignored"`; all if empty).
+    pub async fn metric(&self, user: User, name: &str, label: &str) -> Result<f64> {
+        let mut sum = 0.0;
+        for service in self.services.iter().filter(|service| service.user == user) {
+            sum += service.metric(name, label).await?;
+        }
+        Ok(sum)
+    }
+
+    /// Every process that works here, the shared store among them, and its id.
+    pub fn processes(&self) -> Vec<(String, u32)> {
+        let services = self.services.iter().map(|service| &service.process);
+        let servers = [self.nats.process(), self.mail.process(), self.store];
+        services
+            .chain(servers)
+            .map(|process| (process.name().to_owned(), process.pid()))
+            .collect()
+    }
+
+    /// The address where the watcher takes notifications, and its token.
+    pub fn watcher(&self) -> Option<(std::net::SocketAddr, String)> {
+        self.relay.target(&self.bucket.name)
+    }
+
+    /// JetStream with the rights of a person who looks.
+    pub fn jetstream(&self) -> &jetstream::Context {
+        &self.jetstream
+    }
+
+    /// The first message on a subject of a stream, if there is one.
+    pub async fn message(&self, stream: &str, subject: &str) -> Result<Option<StreamMessage>> {
+        let stream = self.jetstream.get_stream(stream).await?;
+        match stream.direct_get_next_for_subject(subject, Some(1)).await {
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+            message => Ok(Some(message?)),
+        }
+    }
+
+    /// Runs the command `landfall` in this installation, as `user`.
+    pub async fn landfall(&self, user: User, arguments: &[&str]) -> Result<std::process::Output> {
+        builder::landfall(&self.config, &self.nats, user, arguments).await
+    }
+
+    /// The folder of this installation's files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn missing(&self, about: &str) -> anyhow::Error {
+        anyhow!("{about} did not come within {PATIENCE:?}")
+    }
+
+    /// What was said, and the services' last lines.
+    fn report(&self) -> String {
+        let mut report = String::from("what was said (sequence, event, file, replay, key):\n");
+        let all = self.follower.all();
+        for seen in &all[all.len().saturating_sub(60)..] {
+            report += &format!("  {seen}\n");
+        }
+        if let Some(trouble) = self.follower.trouble() {
+            report += &format!("FILES cannot be followed: {trouble}\n");
+        }
+        for service in &self.services {
+            let (process, lines) = (&service.process, service.process.last_lines(25));
+            let state = process
+                .status()
+                .map_or("runs".to_owned(), |status| status.to_string());
+            report += &format!("--- {} ({state}):\n{lines}\n", process.name());
+        }
+        report
+    }
+}
+
+impl Drop for Installation {
+    /// A test that fails says what the services said.
+    fn drop(&mut self) {
+        if !self.finished {
+            eprintln!("{}", self.report());
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Between SeaweedFS, which has one webhook for all, and the watchers of many installations: each
+//! notification goes to the installation whose bucket it is about, and on the way it can be lost,
+//! doubled or held back.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::http;
+
+/// Takes the notifications of the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Relay {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    lines: Arc<Mutex<HashMap<String, Line>>>,
+}
+
+/// The way of one bucket's notifications.
+#[derive(Clone, Debug)]
+struct Line {
+    watcher: SocketAddr,
+    token: String,
+    fate: Fate,
+    held: Vec<Bytes>,
+    lost: usize,
+}
+
+/// What becomes of a notification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// It reaches the watcher.
+    #[default]
+    Delivered,
+    /// It does not.
+    Lost,
+    /// It reaches the watcher twice.
+    Doubled,
+    /// It waits until another fate is set.
+    Held,
+}
+
+impl Relay {
+    /// Listens on a free port for as long as the runtime lives.
+    pub(crate) async fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let relay = Self {
+            address: listener.local_addr()?,
+            lines: Arc::default(),
+        };
+        let routes = Router::new()
+            .route("/", post(take))
+            .with_state(relay.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Ok(relay)
+    }
+
+    /// From now on, notifications about `bucket` go to `watcher`.
+    pub(crate) fn connect(&self, bucket: &str, watcher: SocketAddr, token: &str) {
+        let line = Line {
+            watcher,
+            token: token.to_owned(),
+            fate: Fate::Delivered,
+            held: vec![],
+            lost: 0,
+        };
+        self.lines().insert(bucket.to_owned(), line);
+    }
+
+    /// Decides what becomes of the bucket's notifications. What was held shares the new fate.
+    pub(crate) fn set(&self, bucket: &str, fate: Fate) {
+        let held = match self.lines().get_mut(bucket) {
+            Some(line) => {
+                line.fate = fate;
+                std::mem::take(&mut line.held)
+            }
+            None => vec![],
+        };
+        for body in held {
+            self.pass(bucket, body);
+        }
+    }
+
+    /// Where the bucket's notifications go, and the token that they bring.
+    pub(crate) fn target(&self, bucket: &str) -> Option<(SocketAddr, String)> {
+        let lines = self.lines();
+        let line = lines.get(bucket)?;
+        Some((line.watcher, line.token.clone()))
+    }
+
+    /// How many notifications about `bucket` wait here.
+    pub(crate) fn held(&self, bucket: &str) -> usize {
+        self.lines().get(bucket).map_or(0, |line| line.held.len())
+    }
+
+    /// How many notifications about `bucket` were lost.
+    pub(crate) fn lost(&self, bucket: &str) -> usize {
+        self.lines().get(bucket).map_or(0, |line| line.lost)
+    }
+
+    fn pass(&self, bucket: &str, body: Bytes) {
+        let mut lines = self.lines();
+        let Some(line) = lines.get_mut(bucket) else {
+            return;
+        };
+        let times = match line.fate {
+            Fate::Delivered => 1,
+            Fate::Doubled => 2,
+            Fate::Held => {
+                line.held.push(body);
+                return;
+            }
+            Fate::Lost => {
+                line.lost += 1;
+                return;
+            }
+        };
+        for _ in 0..times {
+            line.send(body.clone());
+        }
+    }
+
+    /// Lets the youngest of the notifications that are held go on.
+    pub(crate) fn release_youngest(&self, bucket: &str) {
+        if let Some(line) = self.lines().get_mut(bucket)
+            && let Some(body) = line.held.pop()
+        {
+            line.send(body);
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, HashMap<String, Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    fn send(&self, body: Bytes) {
+        let (watcher, token) = (self.watcher, self.token.clone());
+        // A watcher that is away loses the notification, as it does with SeaweedFS.
+        tokio::spawn(async move { http::post(watcher, "/events", &token, &body).await });
+    }
+}
+
+async fn take(State(relay): State<Relay>, body: Bytes) {
+    let bucket = serde_json::from_slice::<Value>(&body)
+        .ok()
+        .and_then(|event| {
+            let path = event["key"].as_str()?.strip_prefix("/buckets/")?.to_owned();
+            path.split('/').next().map(str::to_owned)
+        });
+    if let Some(bucket) = bucket {
+        relay.pass(&bucket, body);
+    }
+}

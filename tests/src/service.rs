@@ -1,0 +1,80 @@
+//! A service as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use proto::User;
+use servers::{Port, Process};
+
+use crate::wait::{PATIENCE, until};
+use crate::{http, program};
+
+/// A running service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) user: User,
+    pub(crate) process: Process,
+    probes: Port,
+}
+
+impl Service {
+    /// Starts a service with the configuration at `config` and its own password, without waiting
+    /// for it. `name` tells replicas apart.
+    pub(crate) fn start(user: User, name: &str, config: &Path, password: &str) -> Result<Self> {
+        let probes = Port::free()?;
+        let folder = config
+            .parent()
+            .context("the configuration is in a folder")?;
+        let mut command = Command::new(program::of(user));
+        command
+            .current_dir(folder)
+            .arg("--config")
+            .arg(config)
+            .env("LANDFALL_NATS__PASSWORD", password)
+            .env("LANDFALL_SERVICE__LISTEN", address(&probes).to_string());
+        let process = Process::start(name, command, &folder.join(format!("{name}.log")))?;
+        Ok(Self {
+            user,
+            process,
+            probes,
+        })
+    }
+
+    /// Waits until it says that it is ready.
+    pub(crate) async fn ready(&self) -> Result<()> {
+        let asked = until(PATIENCE, || async {
+            if self.process.status().is_some() {
+                return Some(false);
+            }
+            let answer = http::get(address(&self.probes), "/readyz").await.ok()?;
+            (answer.status == 200).then_some(true)
+        });
+        ensure!(
+            asked.await == Some(true),
+            "{} does not get ready; its last lines:\n{}",
+            self.process.name(),
+            self.process.last_lines(20)
+        );
+        Ok(())
+    }
+
+    /// The sum of a metric over its series that have `label` (`outcome="ignored"`; all if empty);
+    /// 0 if there is none yet.
+    pub(crate) async fn metric(&self, name: &str, label: &str) -> Result<f64> {
+        let answer = http::get(address(&self.probes), "/metrics").await?;
+        Ok(answer
+            .body
+            .lines()
+            .filter_map(|line| line.strip_prefix(name))
+            .filter(|rest| rest.starts_with([' ', '{']) && rest.contains(label))
+            .filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum())
+    }
+}
+
+/// The address of a port of this machine.
+pub(crate) fn address(port: &Port) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port.number()))
+}
