@@ -156,7 +156,10 @@ fn set_up(path: &Path, schema: &Schema) -> Result<(Connection, Inode), Opening> 
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
-    let is_ours = check_schema(path, &connection, schema)?;
+    // One look at all of it: another process may be creating the schema right now.
+    let look = connection.transaction()?;
+    let is_ours = check_schema(path, &look, schema)?;
+    drop(look);
     set_pragmas(path, &connection, schema)?;
     if !is_ours {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
