@@ -5,6 +5,7 @@
 //! the environment; a secret may also be `{ file = "/run/secrets/nats" }`.
 
 pub mod address;
+mod forms;
 pub mod glob;
 pub mod ingest;
 pub mod mover;
@@ -27,6 +28,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use profile::Profile;
+pub use secret::Secret;
 pub use wrong::{Place, Wrong};
 
 /// Read where no other file is named.

@@ -12,6 +12,7 @@ use async_nats::jetstream;
 use jiff::Timestamp;
 use proto::consumer::Consumer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -42,6 +43,9 @@ pub(crate) struct Loop {
     slots: Arc<Semaphore>,
     gate: Gate,
     tasks: TaskTracker,
+    /// Cancelled once nothing can be delivered to this loop any more. What is handed back before
+    /// that may come straight back to a subscription that nobody reads.
+    ended: CancellationToken,
 }
 
 impl Loop {
@@ -51,6 +55,7 @@ impl Loop {
             slots: Arc::new(Semaphore::new(service.config.service.slots)),
             gate: Gate::new(),
             tasks: TaskTracker::new(),
+            ended: CancellationToken::new(),
             service,
             consumer,
             work,
@@ -84,6 +89,7 @@ impl Loop {
             let pause = tokio::time::sleep(Backoff::OUTAGE.jittered(failures));
             self.service.stop.run_until_cancelled(pause).await;
         }
+        self.ended.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         keep_alive.abort();
@@ -140,7 +146,7 @@ impl Loop {
             .stop
             .run_until_cancelled(self.requests(&mut requests))
             .await;
-        for message in requests.end().await {
+        for message in requests.end(&client).await {
             // After a lost consumer these are work like any other; at the end they are another's.
             match &lost {
                 Some(_) => self.take(message).await,

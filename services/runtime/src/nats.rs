@@ -54,11 +54,14 @@ impl Link {
             }
             Event::ServerError(ServerError::Other(what)) if is_denial(&what) => {
                 let what = format!("user `{user}`: {what}");
-                tracing::error!(
-                    what,
-                    "nats refuses; give the user the right that the contract's permissions list"
-                );
                 let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+                // It comes again with every attempt; it is said once.
+                if denied.as_ref().is_none_or(|(_, before)| *before != what) {
+                    tracing::error!(
+                        what,
+                        "nats refuses; give the user the right that the contract's permissions list"
+                    );
+                }
                 *denied = Some((Instant::now(), what));
             }
             Event::ServerError(error) => tracing::warn!(%error, "nats complains"),

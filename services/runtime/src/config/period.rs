@@ -2,19 +2,30 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::{Deserialize, Deserializer, Serializer};
+
+const DAY: u64 = 24 * 60 * 60;
 
 /// Writes a length of time in its friendly form.
 pub fn serialize<S: Serializer>(period: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    let signed = SignedDuration::try_from(*period).unwrap_or(SignedDuration::MAX);
-    serializer.collect_str(&format_args!("{signed:#}"))
+    let days = period.as_secs() / DAY;
+    let rest = *period - Duration::from_secs(days * DAY);
+    let rest = SignedDuration::try_from(rest).unwrap_or_default();
+    match (days, rest.is_zero()) {
+        (0, _) => serializer.collect_str(&format_args!("{rest:#}")),
+        (days, true) => serializer.collect_str(&format_args!("{days}d")),
+        (days, false) => serializer.collect_str(&format_args!("{days}d {rest:#}")),
+    }
 }
 
-/// Reads a length of time from its friendly form.
+/// Reads a length of time from its friendly form. A day has 24 hours.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let signed: SignedDuration = text.parse().map_err(|_| wrong(&text))?;
+    let span: Span = text.parse().map_err(|_| wrong(&text))?;
+    let signed = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| wrong(&text))?;
     Duration::try_from(signed).map_err(|_| wrong(&text))
 }
 

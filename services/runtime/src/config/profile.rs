@@ -1,12 +1,13 @@
 //! How files look.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::wrong::Wrong;
-use super::{glob, rules};
+use super::{forms, glob};
 
 /// The name of the built-in profile.
 pub(super) const DEFAULT: &str = "default";
@@ -132,7 +133,7 @@ impl Profile {
 
 /// What the types cannot say of profiles.
 pub(super) fn check(profiles: &[Profile]) -> Result<(), Wrong> {
-    rules::profile_names(profiles)?;
+    names(profiles)?;
     for (index, profile) in profiles.iter().enumerate() {
         check_one(profile)
             .map_err(|(setting, what)| Wrong::new(format!("profiles[{index}].{setting}"), what))?;
@@ -140,10 +141,38 @@ pub(super) fn check(profiles: &[Profile]) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// Names of profiles are subject tokens, and each is one profile's.
+fn names(profiles: &[Profile]) -> Result<(), Wrong> {
+    let mut names = HashSet::new();
+    for (index, profile) in profiles.iter().enumerate() {
+        let setting = format!("profiles[{index}].name");
+        let name = &profile.name;
+        if !proto::subject::is_profile_name(name) {
+            return Err(Wrong::new(
+                setting,
+                format!("expected 1 to 64 of a-z, 0-9 and -, found {name:?}"),
+            ));
+        }
+        if name == DEFAULT {
+            return Err(Wrong::new(
+                setting,
+                "is the built-in profile's name; take another",
+            ));
+        }
+        if !names.insert(name) {
+            return Err(Wrong::new(
+                setting,
+                format!("there are two profiles `{name}`"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn check_one(profile: &Profile) -> Result<(), (String, String)> {
     let wrong = |setting: &str, what: &str| Err((setting.to_owned(), what.to_owned()));
     for (setting, pattern) in [("bucket", &profile.bucket), ("key", &profile.key)] {
-        if let Err(error) = rules::readable_glob(setting, pattern) {
+        if let Err(error) = forms::readable_glob(setting, pattern) {
             return wrong(setting, &error.what);
         }
     }
@@ -183,7 +212,7 @@ fn check_values(profile: &Profile) -> Result<(), (String, String)> {
         let what = "a file that names the metric of each row has one column of values".to_owned();
         return wrong("metric", what);
     }
-    let mut metrics = std::collections::HashSet::new();
+    let mut metrics = HashSet::new();
     for (index, value) in profile.values.iter().enumerate() {
         let setting = format!("values[{index}]");
         let metric = match value {
@@ -209,7 +238,10 @@ fn check_values(profile: &Profile) -> Result<(), (String, String)> {
 
 /// A column, by its name in the header or its position from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a column's name, or its position from 1")]
+#[serde(
+    untagged,
+    expecting = "expected a column's name, or its position from 1"
+)]
 pub enum Column {
     /// Position, from 1.
     Position(usize),
@@ -231,7 +263,10 @@ pub enum Sensor {
 
 /// A column of values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a column, or { column = …, metric = \"…\" }")]
+#[serde(
+    untagged,
+    expecting = "expected a column, or { column = …, metric = \"…\" }"
+)]
 pub enum Value {
     /// The column; its name is the metric's.
     Column(Column),
@@ -281,7 +316,10 @@ pub enum Budget {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "a number of lines, or a share like \"1%\"")]
+#[serde(
+    untagged,
+    expecting = "expected a number of lines, or a share like \"1%\""
+)]
 enum Written {
     Lines(u64),
     Percent(String),

@@ -1,14 +1,14 @@
 //! What types cannot say of the configuration. Pure but for the files that it names.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
-use std::path::Path;
 use std::time::Duration;
 
+use super::forms::{
+    at_least, filled, is_loopback, mailbox, mailboxes, positive, readable, readable_glob, url,
+};
 use super::notifier::Tls;
-use super::profile::Profile;
 use super::wrong::Wrong;
-use super::{Config, glob, profile};
+use super::{Config, profile};
 
 /// The first thing that is wrong, if any is.
 pub(super) fn check(config: &Config) -> Result<(), Wrong> {
@@ -27,10 +27,16 @@ fn service(config: &Config) -> Result<(), Wrong> {
     at_least("service.slots", service.slots, 1)?;
     at_least("service.tries", service.tries, 1)?;
     positive("service.retry_after", service.retry_after)?;
-    if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&service.log_level) {
+    if tracing_subscriber::EnvFilter::builder()
+        .parse(&service.log_level)
+        .is_err()
+    {
         return Err(Wrong::new(
             "service.log_level",
-            format!("expected a level like `info` or a filter like `info,ingest=debug`: {error}"),
+            format!(
+                "expected a level like `info` or a filter like `info,ingest=debug`, found `{}`",
+                service.log_level
+            ),
         ));
     }
     let kept = proto::stream::FILES.max_age.unwrap_or_default();
@@ -280,140 +286,6 @@ fn routes(config: &Config) -> Result<(), Wrong> {
             ));
         }
         mailboxes(&setting("to"), &route.to)?;
-    }
-    Ok(())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn mailboxes(setting: &str, addresses: &[String]) -> Result<(), Wrong> {
-    addresses
-        .iter()
-        .enumerate()
-        .try_for_each(|(index, address)| mailbox(&format!("{setting}[{index}]"), address))
-}
-
-/// Roughly: the notifier, which knows the grammar, refuses the rest when it starts.
-fn mailbox(setting: &str, address: &str) -> Result<(), Wrong> {
-    let inner = match address.split_once('<') {
-        Some((_, rest)) => rest.trim_end().strip_suffix('>').unwrap_or_default(),
-        None => address,
-    };
-    let sound = inner
-        .rsplit_once('@')
-        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
-        && !address.chars().any(char::is_control);
-    if sound {
-        return Ok(());
-    }
-    Err(Wrong::new(
-        setting,
-        format!("expected an address like `Landfall <landfall@example.org>`, found {address:?}"),
-    ))
-}
-
-/// `scheme://host[:port]` and nothing else: a password in a URL would be shown and logged.
-fn url(setting: &str, text: &str, schemes: &[&str], example: &str) -> Result<(), Wrong> {
-    let expected = || {
-        Wrong::new(
-            setting,
-            format!("expected a URL like `{example}`, without user, path or query"),
-        )
-    };
-    let (scheme, rest) = text.split_once("://").ok_or_else(expected)?;
-    let host = rest.strip_suffix('/').unwrap_or(rest);
-    if !schemes.contains(&scheme) || host.contains(['/', '?', '#', '@', ' ']) {
-        return Err(expected());
-    }
-    let (name, port) = match host.rsplit_once(':') {
-        // The last colon of `[::1]` is inside the brackets.
-        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-        _ => (host, None),
-    };
-    let port_is_sound = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    if name.is_empty() || !port_is_sound {
-        return Err(expected());
-    }
-    Ok(())
-}
-
-fn readable(setting: &str, file: Option<&Path>) -> Result<(), Wrong> {
-    let Some(file) = file else { return Ok(()) };
-    match std::fs::File::open(file) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Wrong::new(
-            setting,
-            format!("cannot read {}: {error}", file.display()),
-        )),
-    }
-}
-
-pub(super) fn readable_glob(setting: &str, pattern: &str) -> Result<(), Wrong> {
-    match glob::error(pattern) {
-        None => Ok(()),
-        Some(error) => Err(Wrong::new(
-            setting,
-            format!("`{pattern}` is no glob: {error}"),
-        )),
-    }
-}
-
-pub(super) fn filled(setting: &str, text: &str) -> Result<(), Wrong> {
-    if text.is_empty() {
-        return Err(Wrong::new(setting, "must not be empty"));
-    }
-    Ok(())
-}
-
-fn at_least<T: Copy + PartialOrd + std::fmt::Display>(
-    setting: &str,
-    number: T,
-    least: T,
-) -> Result<(), Wrong> {
-    if number >= least {
-        return Ok(());
-    }
-    Err(Wrong::new(
-        setting,
-        format!("must be at least {least}, is {number}"),
-    ))
-}
-
-fn positive(setting: &str, period: Duration) -> Result<(), Wrong> {
-    if period.is_zero() {
-        return Err(Wrong::new(setting, "must be more than 0"));
-    }
-    Ok(())
-}
-
-/// Names of profiles are subject tokens, and each is one profile's.
-pub(super) fn profile_names(profiles: &[Profile]) -> Result<(), Wrong> {
-    let mut names = HashSet::new();
-    for (index, profile) in profiles.iter().enumerate() {
-        let setting = format!("profiles[{index}].name");
-        let name = &profile.name;
-        if !proto::subject::is_profile_name(name) {
-            return Err(Wrong::new(
-                setting,
-                format!("expected 1 to 64 of a-z, 0-9 and -, found {name:?}"),
-            ));
-        }
-        if name == profile::DEFAULT {
-            return Err(Wrong::new(
-                setting,
-                "is the built-in profile's name; take another",
-            ));
-        }
-        if !names.insert(name) {
-            return Err(Wrong::new(
-                setting,
-                format!("there are two profiles `{name}`"),
-            ));
-        }
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ impl Serialize for Secret {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a string or { file = \"path\" }")]
+#[serde(untagged, expecting = "expected a string or { file = \"path\" }")]
 enum Written {
     Text(String),
     File { file: PathBuf },

@@ -174,6 +174,7 @@ impl Loop {
     }
 
     async fn hand_back(&self, message: &Message) -> Outcome {
+        self.ended.cancelled().await;
         self.held.answer(message.sequence, AckKind::Nak(None)).await;
         Outcome::Returned
     }

@@ -1,0 +1,198 @@
+//! Crash loops, which only the server sees.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use futures::StreamExt;
+use proto::{Data, Event, User, consumer};
+use runtime::{Context, Outbox};
+use tokio::sync::Semaphore;
+
+use crate::bed::{Bed, Does, until};
+use crate::events::{file, ingested, moved, publish, publish_raw};
+
+/// Takes what there is as the mover and never answers, as a process does that crashes each time,
+/// until the server gives up on `count` messages.
+async fn crash_again_and_again(bed: &Bed, count: usize) {
+    let jetstream = bed.jetstream(User::Mover).await;
+    let consumer: PullConsumer = jetstream
+        .get_consumer_from_stream("mover", "FILES")
+        .await
+        .unwrap();
+    until("the server gives up", async || {
+        let mut batch = consumer
+            .fetch()
+            .max_messages(count)
+            .expires(Duration::from_millis(100))
+            .messages()
+            .await
+            .unwrap();
+        while batch.next().await.is_some() {}
+        (bed.stored("DEAD").await.len() == count).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_loop_ends_in_a_full_copy_and_a_failed_that_names_it() {
+    let bed = Bed::new(&[]).await;
+    let ingest = bed.jetstream(User::Ingest).await;
+    let event = ingested("a.csv");
+    let sequence = publish(&ingest, &event).await;
+    crash_again_and_again(&bed, 1).await;
+
+    let step = Does::new(async |_, _| panic!("nothing is delivered any more"));
+    let service = bed.mover(step.clone());
+    let failed = bed.wait_for_events("failed", 1).await;
+    until("the advisory is acknowledged", async || {
+        let jetstream = bed.jetstream(User::Operator).await;
+        let advisories: PullConsumer = jetstream
+            .get_consumer_from_stream("mover", "DEAD")
+            .await
+            .unwrap();
+        (advisories.cached_info().num_ack_pending == 0).then_some(())
+    })
+    .await;
+    service.stop().await.unwrap();
+
+    let dead = bed.dead(User::Mover).await;
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].payload, serde_json::to_vec(&event).unwrap());
+    let header = |name: &str| {
+        dead[0]
+            .headers
+            .get(name)
+            .map(|value| value.as_str().to_owned())
+    };
+    let reason = "was delivered 3 times and never answered: mover crashes or hangs on it each \
+                  time (crash loop)";
+    assert_eq!(header("Landfall-Reason").unwrap(), reason);
+    assert_eq!(header("Landfall-Stream").unwrap(), "FILES");
+    assert_eq!(header("Landfall-Sequence").unwrap(), sequence.to_string());
+    assert_eq!(header("Landfall-Delivered").unwrap(), "3");
+    assert_eq!(header("X-Own").unwrap(), "one");
+    assert_eq!(header("Nats-Own"), None);
+    let Data::Failed(failed) = &failed[0].data else {
+        panic!("{failed:?}");
+    };
+    assert_eq!(failed.file, file("a.csv"));
+    assert_eq!(failed.reason, reason);
+    assert_eq!(failed.dead_letter.sequence, dead[0].sequence);
+    assert_eq!(step.runs(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_loop_over_what_is_no_event_is_a_dead_letter_alone() {
+    let bed = Bed::new(&[]).await;
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish_raw(&ingest, b"poison").await;
+    crash_again_and_again(&bed, 1).await;
+    let service = bed.start(User::Mover, async |_: &Context| Ok(()));
+    let dead = until("a dead letter", async || bed.dead(User::Mover).await.pop()).await;
+    service.stop().await.unwrap();
+    assert_eq!(dead.payload.as_ref(), b"poison");
+    assert_eq!(bed.events("failed").await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_gone_leaves_its_advisory_as_the_dead_letter() {
+    let bed = Bed::open(&[]).await;
+    let jetstream = bed.jetstream(User::Mover).await;
+    let sequence = publish(&jetstream, &ingested("a.csv")).await;
+    crash_again_and_again(&bed, 1).await;
+    let files = jetstream.get_stream("FILES").await.unwrap();
+    assert!(files.delete_message(sequence).await.unwrap());
+    let service = bed.start(User::Mover, async |_: &Context| Ok(()));
+    let dead = until("a dead letter", async || bed.dead(User::Mover).await.pop()).await;
+    service.stop().await.unwrap();
+    let advisory: serde_json::Value = serde_json::from_slice(&dead.payload).unwrap();
+    assert_eq!(advisory["stream_seq"], sequence);
+    assert_eq!(
+        dead.headers.get("Landfall-Reason").unwrap().as_str(),
+        "message 1 of stream FILES was delivered 3 times and never answered: mover crashes or \
+         hangs on it each time (crash loop); it is gone from the stream"
+    );
+    assert_eq!(bed.events("failed").await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_before_its_advisory_came_stays_done() {
+    let bed = Bed::new(&[]).await;
+    let ingest = bed.jetstream(User::Ingest).await;
+    let event = ingested("a.csv");
+    publish(&ingest, &event).await;
+    crash_again_and_again(&bed, 1).await;
+    // The slow replica settles, and dies before it publishes.
+    let path = bed.folder().join("store/mover.db");
+    let journal = store::sqlite::Journal::open(&path).await.unwrap();
+    let outcome = Event::new(User::Mover, moved(&event), jiff::Timestamp::now());
+    store::Journal::settle(&journal, &outcome).await.unwrap();
+    drop(journal);
+    let service = bed.start(User::Mover, async |_: &Context| Ok(()));
+    let published = bed.wait_for_events("moved", 1).await;
+    let jetstream = bed.jetstream(User::Operator).await;
+    until("the advisory is acknowledged", async || {
+        let advisories: PullConsumer = jetstream
+            .get_consumer_from_stream("mover", "DEAD")
+            .await
+            .unwrap();
+        let info = advisories.cached_info();
+        (info.num_ack_pending == 0 && info.num_pending == 0).then_some(())
+    })
+    .await;
+    service.stop().await.unwrap();
+    assert_eq!(published[0].data, moved(&event));
+    assert_eq!(bed.dead(User::Mover).await.len(), 0);
+    assert_eq!(bed.events("failed").await.len(), 0);
+}
+
+/// The trace of facts/choreography: deliveries run out while a slow replica still works.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_slow_replica_publishes_the_failed_that_came_before_its_own_outcome() {
+    let bed = Bed::new(&[]).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let outbox: Arc<std::sync::Mutex<Option<Outbox>>> = Arc::default();
+    let ingest = bed.jetstream(User::Ingest).await;
+    let event = ingested("a.csv");
+    publish(&ingest, &event).await;
+
+    // Its outbox is all that the slow replica still has: the server has given up on it.
+    let given = Arc::clone(&outbox);
+    let slow = bed.start(User::Notifier, async |_: &Context| Ok(()));
+    slow.stop().await.unwrap();
+    crash_again_and_again(&bed, 1).await;
+    let service = bed.start(User::Mover, async move |context: &Context| {
+        *given.lock().unwrap() = Some(context.outbox.clone());
+        Ok(())
+    });
+    bed.wait_for_events("failed", 1).await;
+    gate.add_permits(1);
+    let outbox = outbox.lock().unwrap().clone().unwrap();
+    let stored = outbox.settle(moved(&event)).await.unwrap();
+    service.stop().await.unwrap();
+    assert!(matches!(stored.event.data, Data::Failed(_)), "{stored:?}");
+    assert_eq!(bed.events("moved").await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ran_out_of_deliveries_does_not_hold_up_what_comes_after_it() {
+    let bed = Bed::new(&[]).await;
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    crash_again_and_again(&bed, 1).await;
+    let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
+    let service = bed.mover(step);
+    let last = publish(&ingest, &ingested("b.csv")).await;
+    bed.wait_for_events("moved", 1).await;
+    bed.wait_for_events("failed", 1).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    let jetstream = bed.jetstream(User::Operator).await;
+    let mover: PullConsumer = jetstream
+        .get_consumer_from_stream("mover", "FILES")
+        .await
+        .unwrap();
+    // The watcher's sweep asks how far a step has come: given up counts as come past.
+    assert_eq!(mover.cached_info().ack_floor.stream_sequence, last);
+    service.stop().await.unwrap();
+}

@@ -1,0 +1,14 @@
+//! The runtime on a real NATS server, with the contract's users and permissions, and a duplicate
+//! window of 100 ms: nothing may lean on it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod advisories;
+mod bed;
+mod events;
+mod outages;
+mod outcomes;
+mod processes;
+mod rights;
+mod setup;
+mod tries;

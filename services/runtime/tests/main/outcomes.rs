@@ -1,0 +1,253 @@
+//! From an event to its one outcome.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proto::event::MoveOutcome;
+use proto::{Data, Event, User, consumer};
+use runtime::{Context, Message, Step, Trouble};
+use tokio::sync::Semaphore;
+
+use crate::bed::{Bed, Does, until};
+use crate::events::{cell, file, ingested, ingested_again, moved, moved_as, publish};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_becomes_one_outcome_that_is_published_marked_and_acknowledged() {
+    let bed = Bed::new(&[]).await;
+    let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+
+    let events = bed.wait_for_events("moved", 1).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.wait_until_ready().await;
+    let (_, metrics) = service.get("/metrics").await.unwrap();
+    service.stop().await.unwrap();
+
+    let id = file("a.csv").id;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].id, format!("{id}/0/mover"));
+    assert_eq!(events[0].source, "/landfall/mover");
+    let stored = bed.stored("FILES").await.pop().unwrap();
+    assert_eq!(stored.subject.as_str(), "files.0.moved.default");
+    let header = |name: &str| stored.headers.get(name).unwrap().as_str().to_owned();
+    assert_eq!(header("Nats-Msg-Id"), format!("{id}/0/mover"));
+    assert_eq!(header("Content-Type"), "application/cloudevents+json");
+    let traceparent = header("traceparent");
+    let parts: Vec<&str> = traceparent.split('-').collect();
+    assert_eq!(parts[..2], ["00", &id.to_string()]);
+    assert_eq!((parts[2].len(), parts[3]), (16, "01"));
+    let settled = bed.settled(User::Mover, cell("a.csv", 0)).await.unwrap();
+    assert_eq!(settled.event, events[0]);
+    assert_eq!(settled.published, Some(stored.sequence));
+    assert!(
+        metrics.contains(
+            "landfall_messages_total{service=\"mover\",stream=\"FILES\",outcome=\"done\"}"
+        ),
+        "{metrics}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_twice_is_worked_on_once() {
+    let bed = Bed::new(&[]).await;
+    let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    bed.wait_for_events("moved", 1).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.stop().await.unwrap();
+    assert_eq!(step.runs(), 1);
+    assert_eq!(bed.events("moved").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_replay_of_a_file_is_another_cell() {
+    let bed = Bed::new(&[]).await;
+    let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    publish(&ingest, &ingested_again("a.csv", 1)).await;
+    let events = bed.wait_for_events("moved", 2).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.stop().await.unwrap();
+    let mut replays: Vec<u32> = events.iter().map(|event| event.about().1).collect();
+    replays.sort_unstable();
+    assert_eq!(replays, [0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_decided_yet_is_acknowledged_without_an_outcome() {
+    let bed = Bed::new(&[]).await;
+    let step = Does::new(async |_, _| Ok(None));
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    until("it was run", async || (step.runs() > 0).then_some(())).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.stop().await.unwrap();
+    assert_eq!(bed.settled(User::Mover, cell("a.csv", 0)).await, None);
+    assert_eq!(bed.stored("FILES").await.len(), 1);
+}
+
+/// Answers `archived`, and hears of what is stored.
+struct Hears {
+    context: Mutex<Option<runtime::Outbox>>,
+    heard: Mutex<Vec<(Event, Option<Data>)>>,
+}
+
+#[async_trait]
+impl Step for Hears {
+    async fn run(&self, event: &Event, _: &Message) -> Result<Option<Data>, Trouble> {
+        // Another replica is faster.
+        let outbox = self.context.lock().unwrap().clone().unwrap();
+        outbox.settle(moved_as(event, MoveOutcome::Gone)).await?;
+        Ok(Some(moved(event)))
+    }
+
+    async fn stored(&self, outcome: &Event, answered: Option<&Data>) -> Result<(), Trouble> {
+        let heard = (outcome.clone(), answered.cloned());
+        self.heard.lock().unwrap().push(heard);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_is_settled_twice_is_what_it_was_first_and_the_step_hears_of_it() {
+    let bed = Bed::new(&[]).await;
+    let step = Arc::new(Hears {
+        context: Mutex::default(),
+        heard: Mutex::default(),
+    });
+    let given = Arc::clone(&step);
+    let service = bed.start(User::Mover, async move |context: &Context| {
+        *given.context.lock().unwrap() = Some(context.outbox.clone());
+        context.steps(consumer::mover(), given.clone());
+        Ok(())
+    });
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    bed.wait_for_events("moved", 1).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    until("both were heard of", async || {
+        (step.heard.lock().unwrap().len() == 2).then_some(())
+    })
+    .await;
+    service.stop().await.unwrap();
+    let event = ingested("a.csv");
+    for published in bed.events("moved").await {
+        assert_eq!(published.data, moved_as(&event, MoveOutcome::Gone));
+    }
+    let heard = step.heard.lock().unwrap();
+    for (outcome, _) in heard.iter() {
+        assert_eq!(outcome.data, moved_as(&event, MoveOutcome::Gone));
+    }
+    assert_eq!(heard[0].1, Some(moved(&event)));
+    assert_eq!(heard[1].1, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_settled_and_not_published_is_published_at_start() {
+    let bed = Bed::new(&[]).await;
+    let path = bed.folder().join("store/mover.db");
+    let journal = store::sqlite::Journal::open(&path).await.unwrap();
+    for index in 0..300 {
+        let event = ingested(&format!("{index}.csv"));
+        let outcome = Event::new(User::Mover, moved(&event), jiff::Timestamp::now());
+        store::Journal::settle(&journal, &outcome).await.unwrap();
+    }
+    drop(journal);
+    let service = bed.start(User::Mover, async |_: &Context| Ok(()));
+    until("everything is published", async || {
+        let stream = bed
+            .jetstream(User::Operator)
+            .await
+            .get_stream("FILES")
+            .await;
+        (stream.unwrap().cached_info().state.messages == 300).then_some(())
+    })
+    .await;
+    until("everything is marked", async || {
+        let settled = bed.settled(User::Mover, cell("299.csv", 0)).await.unwrap();
+        settled.published.map(drop)
+    })
+    .await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_most_as_many_are_worked_on_as_there_are_slots_and_nothing_waits_for_them() {
+    let bed = Bed::new(&[("SERVICE__SLOTS", "3")]).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let opens = Arc::clone(&gate);
+    let step = Does::new(move |event: Event, _| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(Some(moved(&event)))
+        }
+    });
+    let ingest = bed.jetstream(User::Ingest).await;
+    for index in 0..20 {
+        publish(&ingest, &ingested(&format!("{index}.csv"))).await;
+    }
+    let service = bed.mover(step.clone());
+    until("the slots are full", async || {
+        (step.runs() == 3).then_some(())
+    })
+    .await;
+    // Longer than ack_wait: what is held is kept alive, and no more than the slots is asked for.
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    let jetstream = bed.jetstream(User::Operator).await;
+    let info: async_nats::jetstream::consumer::PullConsumer = jetstream
+        .get_consumer_from_stream("mover", "FILES")
+        .await
+        .unwrap();
+    assert_eq!(step.runs(), 3);
+    assert_eq!(info.cached_info().num_ack_pending, 3);
+    assert_eq!(info.cached_info().num_redelivered, 0);
+    assert_eq!(info.cached_info().num_pending, 17);
+    opens.add_permits(20);
+    bed.wait_for_events("moved", 20).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.stop().await.unwrap();
+    assert_eq!(step.runs(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_finished_in_time_is_kept_and_the_rest_is_handed_back_at_once() {
+    let bed = Bed::new(&[("SERVICE__DRAIN", "1s"), ("NATS__ACK_WAIT", "60s")]).await;
+    let step = Does::new(async |event: Event, _| {
+        if event.about().0.key == "slow.csv" {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Ok(Some(moved(&event)))
+    });
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    for key in ["a.csv", "slow.csv"] {
+        publish(&ingest, &ingested(key)).await;
+    }
+    until("both are worked on", async || {
+        (step.runs() == 2).then_some(())
+    })
+    .await;
+    service.stop().await.unwrap();
+    assert_eq!(bed.events("moved").await.len(), 1);
+
+    // ack_wait is a minute, and waiting for the other replica is not that patient.
+    let other = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
+    let service = bed.mover(other.clone());
+    bed.wait_for_events("moved", 2).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.stop().await.unwrap();
+    assert_eq!(other.runs(), 1);
+}

@@ -1,0 +1,267 @@
+//! A service as a process: `examples/smallest.rs`.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use proto::{Data, User, consumer};
+
+use crate::bed::{Bed, get, until};
+use crate::events::{ingested, publish};
+
+struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        until("the process ends", async || self.child.try_wait().unwrap()).await
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The example, which `cargo test` builds beside this test.
+fn smallest() -> Command {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples/smallest");
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build -p runtime --examples`",
+        path.display()
+    );
+    let mut command = Command::new(path);
+    command.env_clear().current_dir("/");
+    command
+}
+
+fn spawn(bed: &Bed, more: &[(&str, &str)]) -> Process {
+    let log = bed.folder().join("smallest.log");
+    let file = std::fs::File::create(&log).unwrap();
+    let child = smallest()
+        .envs(bed.variables(User::Mover))
+        .envs(more.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(file)
+        .spawn()
+        .unwrap();
+    Process { child, log }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_lets_work_in_progress_end_and_exits_with_0() {
+    let bed = Bed::new(&[]).await;
+    let ingest = bed.jetstream(User::Ingest).await;
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut process = spawn(&bed, &[]);
+        let key = format!("slow-{signal}.csv");
+        publish(&ingest, &ingested(&key)).await;
+        let jetstream = bed.jetstream(User::Operator).await;
+        until("it is worked on", async || {
+            let consumer = jetstream.get_consumer_from_stream("mover", "FILES").await;
+            let consumer: async_nats::jetstream::consumer::PullConsumer = consumer.unwrap();
+            (consumer.cached_info().num_ack_pending == 1).then_some(())
+        })
+        .await;
+        process.signal(signal);
+        assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
+        let moved = bed.events("moved").await;
+        assert!(moved.iter().any(|event| event.about().0.key == key));
+        bed.wait_until_done(&consumer::mover()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once_and_not_with_0() {
+    let bed = Bed::new(&[("SERVICE__DRAIN", "1h"), ("NATS__ACK_WAIT", "1h")]).await;
+    let mut process = spawn(&bed, &[]);
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("never.csv")).await;
+    let jetstream = bed.jetstream(User::Operator).await;
+    until("it is worked on", async || {
+        let consumer = jetstream.get_consumer_from_stream("mover", "FILES").await;
+        let consumer: async_nats::jetstream::consumer::PullConsumer = consumer.unwrap();
+        (consumer.cached_info().num_ack_pending == 1).then_some(())
+    })
+    .await;
+    process.signal(Signal::SIGTERM);
+    until("it has heard", async || {
+        process.log().contains("stopping").then_some(())
+    })
+    .await;
+    assert!(process.child.try_wait().unwrap().is_none());
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.ended().await.code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_a_message_ends_each_time_gets_rid_of_it() {
+    let bed = Bed::new(&[]).await;
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("crash.csv")).await;
+    let mut crashes = 0;
+    let mut process = spawn(&bed, &[]);
+    let failed = until("failed", async || {
+        if let Some(status) = process.child.try_wait().unwrap() {
+            assert_eq!(status.signal(), Some(6), "{}", process.log());
+            crashes += 1;
+            process = spawn(&bed, &[]);
+        }
+        bed.events("failed").await.pop()
+    })
+    .await;
+    assert_eq!(crashes, 3);
+    assert!(matches!(&failed.data, Data::Failed(failed) if failed.reason.contains("crash loop")));
+    publish(&ingest, &ingested("sound.csv")).await;
+    bed.wait_for_events("moved", 1).await;
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.ended().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_are_json_where_asked_for_and_name_file_and_key() {
+    let bed = Bed::new(&[]).await;
+    let ingest = bed.jetstream(User::Ingest).await;
+    let mut event = ingested("line\nbreak.csv");
+    // Nobody reads an event of a later version: the log says so.
+    event.id = "x".to_owned();
+    let mut later = serde_json::to_value(&event).unwrap();
+    later["type"] = "io.landfall.file.ingested.v2".into();
+    crate::events::publish_raw(&ingest, &serde_json::to_vec(&later).unwrap()).await;
+    let mut process = spawn(
+        &bed,
+        &[
+            ("LANDFALL_SERVICE__LOG", "json"),
+            ("LANDFALL_SERVICE__LOG_LEVEL", "debug"),
+        ],
+    );
+    until("a dead letter", async || bed.dead(User::Mover).await.pop()).await;
+    process.signal(Signal::SIGTERM);
+    process.ended().await;
+    let log = process.log();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let given_up: Vec<_> = lines
+        .iter()
+        .filter(|line| line["message"] == "given up")
+        .collect();
+    assert_eq!(given_up.len(), 1, "{log}");
+    assert_eq!(given_up[0]["level"], "ERROR");
+    assert_eq!(given_up[0]["span"]["stream"], "FILES");
+    assert!(given_up[0]["reason"].as_str().unwrap().contains(".v2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_shows_the_configuration_and_wrong_settings_end_it_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("landfall.toml");
+    std::fs::write(&file, "[nats]\npassword = \"s3cret\"\nreplicas = 3\n").unwrap();
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = smallest();
+        command.current_dir(folder.path());
+        command.args(arguments).envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    // `landfall.toml` of this folder is read by itself.
+    let (code, shown, wrong) = run(&["--check"], &[("LANDFALL_SERVICE__SLOTS", "7")]);
+    assert_eq!((code, wrong.as_str()), (Some(0), ""));
+    assert!(shown.contains("replicas = 3\n"), "{shown}");
+    assert!(shown.contains("slots = 7\n"), "{shown}");
+    assert!(shown.contains("password = \"***\"\n"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+
+    let (code, shown, wrong) = run(&["--check"], &[("LANDFALL_SERVICE__SLOTS", "0")]);
+    assert_eq!((code, shown.as_str()), (Some(2), ""));
+    assert_eq!(
+        wrong,
+        "LANDFALL_SERVICE__SLOTS: `service.slots`: must be at least 1, is 0\n"
+    );
+    for (arguments, variables) in [
+        (&["--config", "/nowhere.toml"][..], &[][..]),
+        (&[], &[("LANDFALL_CONFIG", "/nowhere.toml")]),
+    ] {
+        let (code, _, wrong) = run(arguments, variables);
+        assert_eq!(code, Some(2));
+        let expected = "cannot read /nowhere.toml: No such file or directory (os error 2)\n";
+        assert_eq!(wrong, expected);
+    }
+    assert_eq!(run(&["--colour"], &[]).0, Some(2));
+    assert_eq!(run(&["--help"], &[]).0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_one_line_and_ends_it_with_1() {
+    let bed = Bed::new(&[]).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut process = spawn(&bed, &[("LANDFALL_SERVICE__LISTEN", &address)]);
+    assert_eq!(process.ended().await.code(), Some(1));
+    let line = format!("`service.listen`: cannot listen on {address}");
+    assert!(process.log().contains(&line), "{}", process.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_serves_its_probes_and_metrics() {
+    let bed = Bed::new(&[]).await;
+    let port = servers::Port::free().unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    let mut process = spawn(&bed, &[("LANDFALL_SERVICE__LISTEN", &address)]);
+    let ready = until("ready", async || {
+        let answer = get(port.number(), "/readyz").await?;
+        (answer.0 == 200).then_some(answer.1)
+    })
+    .await;
+    assert_eq!(ready, "ready\n");
+    assert_eq!(get(port.number(), "/livez").await.unwrap().0, 200);
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    let metrics = until("it is counted", async || {
+        let (_, metrics) = get(port.number(), "/metrics").await?;
+        metrics
+            .contains("landfall_messages_total")
+            .then_some(metrics)
+    })
+    .await;
+    for line in [
+        "landfall_messages_total{service=\"mover\",stream=\"FILES\",outcome=\"done\"} 1",
+        "landfall_messages_in_progress{service=\"mover\",stream=\"FILES\"} 0",
+        "landfall_message_duration_seconds_count{service=\"mover\",stream=\"FILES\"} 1",
+        "landfall_events_published_total{service=\"mover\",what=\"moved\"} 1",
+        "# TYPE landfall_message_duration_seconds histogram",
+    ] {
+        assert!(
+            metrics.lines().any(|other| other == line),
+            "{line} in {metrics}"
+        );
+    }
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.ended().await.code(), Some(0));
+}
