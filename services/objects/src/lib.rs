@@ -12,6 +12,7 @@ mod head;
 mod list;
 mod probe;
 mod read;
+mod upload;
 mod write;
 
 pub use client::Objects;
@@ -21,4 +22,5 @@ pub use head::Head;
 pub use list::Listed;
 pub use probe::{PROBE_PREFIX, Preconditions};
 pub use read::Body;
+pub use upload::Uploaded;
 pub use write::{Copy, Removal};
