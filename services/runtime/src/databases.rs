@@ -24,7 +24,7 @@ pub(crate) async fn journal(config: &Config, user: User) -> Result<Arc<dyn Journ
 }
 
 /// The database of readings.
-pub(crate) async fn readings(config: &Config) -> Result<Arc<dyn Readings>, Trouble> {
+pub async fn readings(config: &Config) -> Result<Arc<dyn Readings>, Trouble> {
     match config.kind {
         Kind::Sqlite => {
             folder(&config.folder)?;

@@ -38,6 +38,7 @@ mod verify;
 
 pub use config::Config;
 pub use context::Context;
+pub use databases::readings;
 pub use entry::main;
 pub use handler::{Handler, Message, Step};
 pub use outbox::Outbox;
