@@ -1,3 +1,5 @@
+//! The least of HTTP: asking servers of this machine how they are.
+
 use std::time::Duration;
 
 use anyhow::Context;
@@ -7,7 +9,7 @@ use tokio::net::TcpStream;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// One HTTP/1.0 request without a body to a server of this machine; answers status and body.
-pub(crate) async fn request(method: &str, port: u16, path: &str) -> anyhow::Result<(u16, String)> {
+pub async fn request(method: &str, port: u16, path: &str) -> anyhow::Result<(u16, String)> {
     let exchange = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let request = format!(

@@ -4,11 +4,11 @@
 //! Each server lives in a folder that the caller gives, listens on free ports of 127.0.0.1, has
 //! answered when `start` returns, and dies with this process however that ends.
 
-mod http;
+pub mod http;
 pub mod installed;
 pub mod mail;
 pub mod nats;
-mod port;
+pub mod port;
 pub mod process;
 mod ready;
 pub mod seaweedfs;

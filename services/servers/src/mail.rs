@@ -59,7 +59,7 @@ impl MailCatcher {
 
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port.number
+        self.port.number()
     }
 
     /// Where the mails are: `0001.eml` as it came, `0001.txt` to be read, and so on.
@@ -74,10 +74,7 @@ impl MailCatcher {
 
     /// Every mail it has accepted, in their order.
     pub fn mails(&self) -> anyhow::Result<Vec<Mail>> {
-        files(&self.mails_folder(), "eml")?
-            .iter()
-            .map(|file| read(&file.with_extension("json")))
-            .collect()
+        read(&self.mails_folder())
     }
 
     /// The bytes of the mail with `number`, as they came.
@@ -125,7 +122,7 @@ async fn run(folder: &Path, port: &Port) -> Result<Process, Failure> {
             "-c",
             PROGRAM,
             "127.0.0.1",
-            &port.number.to_string(),
+            &port.number().to_string(),
             "mails",
         ])
         .current_dir(folder)
@@ -134,8 +131,7 @@ async fn run(folder: &Path, port: &Port) -> Result<Process, Failure> {
         command.env("PYTHONPATH", packages);
     }
     let process = Process::start("mail", command, &folder.join("mail.log"))?;
-    let answers = async || greets(port.number).await;
-    let ready = ready::wait(&process, STARTS_WITHIN, answers).await;
+    let ready = ready::wait(&process, STARTS_WITHIN, &|| Box::pin(greets(port.number()))).await;
     if ready.is_err() && process.last_lines(12).contains("ModuleNotFoundError") {
         let error = anyhow::anyhow!("aiosmtpd is not installed; run `make servers`");
         return Err(Failure::Other(error));
@@ -162,7 +158,16 @@ fn files(folder: &Path, ending: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(file: &Path) -> anyhow::Result<Mail> {
+/// Every mail in a [`MailCatcher::mails_folder`], in the order of their coming.
+pub fn read(folder: &Path) -> anyhow::Result<Vec<Mail>> {
+    let mails = files(folder, "eml")?;
+    mails
+        .iter()
+        .map(|file| record(&file.with_extension("json")))
+        .collect()
+}
+
+fn record(file: &Path) -> anyhow::Result<Mail> {
     let text = std::fs::read_to_string(file)?;
     serde_json::from_str(&text).with_context(|| format!("cannot read {}", file.display()))
 }

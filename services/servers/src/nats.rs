@@ -90,12 +90,12 @@ impl Nats {
 
     /// `nats://127.0.0.1:port`
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port.number)
+        format!("nats://127.0.0.1:{}", self.port.number())
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port.number
+        self.port.number()
     }
 
     /// The password of `user`; none where everybody may do everything.
@@ -112,7 +112,7 @@ impl Nats {
     /// `http://127.0.0.1:port`, where monitoring is served.
     pub fn monitoring_url(&self) -> Option<String> {
         let port = self.monitoring.as_ref()?;
-        Some(format!("http://127.0.0.1:{}", port.number))
+        Some(format!("http://127.0.0.1:{}", port.number()))
     }
 
     /// The running process.
@@ -151,7 +151,7 @@ impl Nats {
 fn write(folder: &Path, options: &Options, monitoring: Option<&Port>) -> anyhow::Result<()> {
     let mut server = format!("{CONFIGURATION}{}", options.more);
     if let Some(port) = monitoring {
-        server += &format!("\nhttp: \"127.0.0.1:{}\"\n", port.number);
+        server += &format!("\nhttp: \"127.0.0.1:{}\"\n", port.number());
     }
     let (users, permissions) = match options.access {
         Access::Users(_) => (USERS, proto::nats::permissions_conf()),
@@ -173,7 +173,7 @@ async fn run(
         .current_dir(folder)
         .envs(environment.iter().cloned());
     let process = Process::start("nats", command, &folder.join("nats.log"))?;
-    ready::wait(&process, STARTS_WITHIN, async || greets(port.number).await).await?;
+    ready::wait(&process, STARTS_WITHIN, &|| Box::pin(greets(port.number()))).await?;
     Ok(process)
 }
 
@@ -209,7 +209,7 @@ fn environment(
     let mut variables = vec![
         (
             "NATS_LISTEN".to_owned(),
-            format!("127.0.0.1:{}", port.number),
+            format!("127.0.0.1:{}", port.number()),
         ),
         ("NATS_STORE".to_owned(), quoted(&store.to_string_lossy())),
     ];

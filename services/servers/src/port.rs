@@ -32,17 +32,17 @@ impl Port {
         bail!("found no free port between {FROM} and {TO}")
     }
 
-    /// Its number.
-    pub fn number(&self) -> u16 {
-        self.number
-    }
-
     /// `wanted` where that is free, else another.
-    pub(crate) fn preferably(wanted: Option<u16>) -> anyhow::Result<Self> {
+    pub fn preferably(wanted: Option<u16>) -> anyhow::Result<Self> {
         match wanted.and_then(Self::take) {
             Some(port) => Ok(port),
             None => Self::free(),
         }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u16 {
+        self.number
     }
 
     fn take(number: u16) -> Option<Self> {

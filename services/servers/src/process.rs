@@ -5,7 +5,7 @@ use std::io::{self, PipeReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -24,13 +24,16 @@ pub struct Process {
     name: String,
     pid: u32,
     log: PathBuf,
-    child: Arc<Mutex<Running>>,
+    child: Arc<Running>,
     ended: watch::Receiver<Option<ExitStatus>>,
 }
 
 /// The child, until somebody has waited for it: from then on its pid may be another's.
 #[derive(Debug)]
-struct Running(Option<Child>);
+struct Running {
+    child: Mutex<Option<Child>>,
+    gone: Condvar,
+}
 
 impl Process {
     /// Starts `command`; what it prints is appended to the file `log`.
@@ -72,7 +75,10 @@ impl Process {
             .with_context(|| format!("cannot start {name} ({})", program.display()))?;
         let pid = child.id();
         let (tell, ended) = watch::channel(None);
-        let child = Arc::new(Mutex::new(Running(Some(child))));
+        let child = Arc::new(Running {
+            child: Mutex::new(Some(child)),
+            gone: Condvar::new(),
+        });
         let waiting = Arc::clone(&child);
         std::thread::Builder::new()
             .name(format!("wait {name}"))
@@ -107,19 +113,20 @@ impl Process {
     }
 
     /// Waits until it has ended by itself or otherwise.
-    pub async fn ended(&self) -> ExitStatus {
+    pub fn ended(&self) -> impl Future<Output = ExitStatus> + Send + use<> {
         let mut ended = self.ended.clone();
-        let status = ended.wait_for(Option::is_some).await;
-        status
-            .ok()
-            .and_then(|status| *status)
-            .expect("the waiting thread says how the process ended before it goes")
+        async move {
+            let status = ended.wait_for(Option::is_some).await;
+            status
+                .ok()
+                .and_then(|status| *status)
+                .expect("the waiting thread says how the process ended before it goes")
+        }
     }
 
     /// Sends a signal, unless it has ended.
     pub fn signal(&self, signal: Signal) {
-        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        if child.0.is_some()
+        if self.child.lock().is_some()
             && let Ok(pid) = i32::try_from(self.pid)
         {
             // It may be a zombie by now, which takes signals in silence; it cannot be another's
@@ -160,9 +167,15 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
         // Its files may be removed next: it must be gone by then. A killed process is, at once.
-        while self.ended.borrow().is_none() && self.ended.has_changed().is_ok() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let running = self.child.lock();
+        let gone = self.child.gone.wait_while(running, |child| child.is_some());
+        drop(gone);
+    }
+}
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,12 +209,13 @@ fn tail(path: &Path, bytes: u64) -> io::Result<String> {
 
 /// Waits for the child without taking it off the process table, and takes it off only under the
 /// lock: so whoever holds the lock and finds the child there may signal its pid.
-fn wait(pid: u32, child: &Mutex<Running>, tell: &watch::Sender<Option<ExitStatus>>) {
+fn wait(pid: u32, running: &Running, tell: &watch::Sender<Option<ExitStatus>>) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap_or_default());
     let how = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
     while waitid(Id::Pid(pid), how) == Err(Errno::EINTR) {}
-    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-    let status = child.0.take().and_then(|mut child| child.wait().ok());
+    let mut child = running.lock();
+    let status = child.take().and_then(|mut child| child.wait().ok());
+    running.gone.notify_all();
     tell.send_replace(Some(status.unwrap_or_default()));
 }
 

@@ -1,5 +1,6 @@
 //! Waiting until a server answers.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -32,15 +33,17 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// Asks a server once whether it is well. (Without its type, since the compiler cannot see through
+/// generic ones that a restart may go to another thread.)
+pub(crate) type Answers<'a> =
+    dyn Fn() -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'a>> + Send + Sync + 'a;
+
 /// Asks `answers` until it is well, at most until `deadline` has passed or the process has ended.
-pub(crate) async fn wait<F>(
+pub(crate) async fn wait(
     process: &Process,
     deadline: Duration,
-    answers: F,
-) -> Result<(), Failure>
-where
-    F: AsyncFn() -> anyhow::Result<()>,
-{
+    answers: &Answers<'_>,
+) -> Result<(), Failure> {
     let asking = async {
         let mut last = anyhow!("it was not asked");
         let asked = tokio::time::timeout(deadline, async {
@@ -80,9 +83,9 @@ where
 }
 
 /// Starts with free ports until none of them was taken in between.
-pub(crate) async fn retry<T, F>(attempt: F) -> anyhow::Result<T>
+pub(crate) async fn retry<T, F>(attempt: impl Fn(u32) -> F) -> anyhow::Result<T>
 where
-    F: AsyncFn(u32) -> Result<T, Failure>,
+    F: Future<Output = Result<T, Failure>>,
 {
     const ATTEMPTS: u32 = 5;
     for number in 1..ATTEMPTS {

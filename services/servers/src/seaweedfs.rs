@@ -97,17 +97,17 @@ impl SeaweedFs {
 
     /// `http://127.0.0.1:port` of the S3 API.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.s3.number)
+        format!("http://127.0.0.1:{}", self.ports.s3.number())
     }
 
     /// Port of the S3 API.
     pub fn port(&self) -> u16 {
-        self.ports.s3.number
+        self.ports.s3.number()
     }
 
     /// `http://127.0.0.1:port/buckets/` in a browser lists what is stored.
     pub fn filer(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.filer.number)
+        format!("http://127.0.0.1:{}", self.ports.filer.number())
     }
 
     /// Access key of the one identity, which may do everything.
@@ -174,14 +174,14 @@ impl Ports {
 
     fn options(&self) -> [(&'static str, u16); 8] {
         [
-            ("-master.port", self.master.number),
-            ("-master.port.grpc", self.master_grpc.number),
-            ("-volume.port", self.volume.number),
-            ("-volume.port.grpc", self.volume_grpc.number),
-            ("-filer.port", self.filer.number),
-            ("-filer.port.grpc", self.filer_grpc.number),
-            ("-s3.port", self.s3.number),
-            ("-s3.port.grpc", self.s3_grpc.number),
+            ("-master.port", self.master.number()),
+            ("-master.port.grpc", self.master_grpc.number()),
+            ("-volume.port", self.volume.number()),
+            ("-volume.port.grpc", self.volume_grpc.number()),
+            ("-filer.port", self.filer.number()),
+            ("-filer.port.grpc", self.filer_grpc.number()),
+            ("-s3.port", self.s3.number()),
+            ("-s3.port.grpc", self.s3_grpc.number()),
         ]
     }
 }
@@ -212,8 +212,8 @@ async fn run(folder: &Path, ports: &Ports, buckets: &[String]) -> Result<Process
             .map(|(option, port)| format!("{option}={port}")),
     );
     let process = Process::start("seaweedfs", command, &folder.join("seaweedfs.log"))?;
-    ready::wait(&process, STARTS_WITHIN, async || {
-        answers(ports, buckets).await
+    ready::wait(&process, STARTS_WITHIN, &|| {
+        Box::pin(answers(ports, buckets))
     })
     .await?;
     Ok(process)
@@ -221,7 +221,7 @@ async fn run(folder: &Path, ports: &Ports, buckets: &[String]) -> Result<Process
 
 /// Ready means: files can be written to each bucket.
 async fn answers(ports: &Ports, buckets: &[String]) -> anyhow::Result<()> {
-    http::request("GET", ports.s3.number, "/healthz").await?;
+    http::request("GET", ports.s3.number(), "/healthz").await?;
     for bucket in buckets {
         make_bucket(ports, bucket).await?;
     }
@@ -232,14 +232,14 @@ async fn answers(ports: &Ports, buckets: &[String]) -> anyhow::Result<()> {
 /// asked for here.
 async fn make_bucket(ports: &Ports, name: &str) -> anyhow::Result<()> {
     let path = format!("/buckets/{name}/");
-    let (status, body) = http::request("POST", ports.filer.number, &path).await?;
+    let (status, body) = http::request("POST", ports.filer.number(), &path).await?;
     // 409: it is there.
     ensure!(
         matches!(status, 201 | 409),
         "making the bucket {name} is answered with {status}: {body}"
     );
     let path = format!("/dir/assign?collection={name}");
-    let (_, body) = http::request("GET", ports.master.number, &path).await?;
+    let (_, body) = http::request("GET", ports.master.number(), &path).await?;
     ensure!(
         body.contains("\"fid\""),
         "no volume for the bucket {name}: {body}"

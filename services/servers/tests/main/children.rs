@@ -15,11 +15,11 @@ fn sh(script: &str) -> Command {
     command
 }
 
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
+async fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -47,8 +47,8 @@ async fn a_parent_that_waits_to_be_killed() {
     child.ended().await;
 }
 
-#[test]
-fn children_die_with_a_killed_parent() {
+#[tokio::test]
+async fn children_die_with_a_killed_parent() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let mut parent = Command::new(std::env::current_exe().unwrap())
@@ -57,12 +57,12 @@ fn children_die_with_a_killed_parent() {
         .spawn()
         .unwrap();
     let read = || std::fs::read_to_string(&file).ok()?.parse().ok();
-    wait_until("the child's start", || read().is_some());
+    wait_until("the child's start", || read().is_some()).await;
     let child = pid(read().unwrap());
     assert!(is_there(child));
     parent.kill().unwrap();
     parent.wait().unwrap();
-    wait_until("the child's death", || !is_there(child));
+    wait_until("the child's death", || !is_there(child)).await;
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_process_that_does_not_heed_is_killed() {
     let log = folder.path().join("log");
     let script = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
     let process = Process::start("child", sh(script), &log).unwrap();
-    wait_until("its start", || process.last_lines(1) == "ready");
+    wait_until("its start", || process.last_lines(1) == "ready").await;
     let status = process.stop_within(Duration::from_millis(200)).await;
     use std::os::unix::process::ExitStatusExt;
     assert_eq!(status.signal(), Some(Signal::SIGKILL as i32));

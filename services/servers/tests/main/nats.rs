@@ -106,7 +106,9 @@ async fn killed_and_started_again_it_has_its_port_and_its_messages() {
     assert!(stored.contains("\"seq\":1"), "{stored}");
     nats.kill().await;
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
-    nats.restart().await.unwrap();
+    // Also from another thread.
+    let restarted = tokio::spawn(async move { nats.restart().await.map(|()| nats) });
+    let nats = restarted.await.unwrap().unwrap();
     assert_eq!(nats.port(), port);
     assert_ne!(nats.pid(), pid);
     let info = ask(port, "$JS.API.STREAM.INFO.S", "", "\"state\"");
