@@ -1,1 +1,57 @@
-//! cli
+//! The command `landfall`: develops with Landfall on this machine, uploads, follows, reads.
+//!
+//! Results go to standard output; what is said beside them, and what is wrong, to standard error.
+//! Exit code 2: the command line or the configuration is wrong; 1: it did not work.
+
+mod check;
+mod describe;
+mod dev;
+mod failure;
+mod files;
+mod follow;
+mod nats;
+mod options;
+mod output;
+mod put;
+mod readings;
+mod record;
+mod sample;
+mod settings;
+mod setup;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use failure::Failure;
+use options::{Command, Options};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::Failed(error.into()).tell(),
+    };
+    let outcome = runtime.block_on(run(options));
+    // A blocking call that does not return must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+async fn run(options: Options) -> Result<(), Failure> {
+    let Options { place, command } = options;
+    match command {
+        Command::Dev(dev) => dev::run(&place, dev).await,
+        Command::Sample(sample) => sample::run(&sample),
+        Command::Setup => setup::run(&settings::load(&place)?).await,
+        Command::Put(put) => put::run(&settings::load(&place)?, put).await,
+        Command::Follow(follow) => follow::run(&settings::load(&place)?, &follow).await,
+        Command::Readings(readings) => readings::run(&settings::load(&place)?, readings).await,
+        Command::Check => check::run(&settings::load(&place)?),
+    }
+}

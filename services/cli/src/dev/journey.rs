@@ -1,0 +1,285 @@
+//! One file's way through everything, shown while it happens and looked at when it has ended.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+use jiff::Timestamp;
+use objects::Objects;
+use proto::event::{Location, MailOutcome, MoveOutcome, Report};
+use proto::{Data, Event, File};
+use servers::mail::Mail;
+
+use super::installation::Installation;
+use super::talk::Talk;
+use crate::files::{Files, Seen};
+use crate::options::{self, Shape};
+use crate::output::{self, counted, plain};
+use crate::put::{self, Sent};
+use crate::record::Record;
+use crate::{describe, sample};
+
+/// How long a file may take, the mail's delay apart.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Rows of a made-up file: about an hour of four sensors.
+const ROWS: u64 = 100;
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Load {
+    /// A made-up file.
+    Sample,
+    /// Somebody's own.
+    File(PathBuf),
+}
+
+/// Where a file's way can be followed, step by step.
+#[derive(Clone, Debug)]
+pub(crate) struct Journey {
+    pub(crate) record: Record,
+    /// A sensor of it, where it was made up.
+    pub(crate) sensor: Option<String>,
+}
+
+impl Load {
+    /// A file that must be there.
+    pub(crate) fn file(path: &Path) -> Result<Self, String> {
+        match std::fs::metadata(path) {
+            Ok(about) if about.is_file() => Ok(Self::File(path.to_owned())),
+            Ok(_) => Err(format!("{} is not a file", path.display())),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+}
+
+/// Sends a file, shows what happens to it, and looks whether all of it is true. Ends when its mail
+/// has come.
+pub(crate) async fn travel(
+    installation: &Installation,
+    load: Load,
+    talk: &Talk,
+) -> anyhow::Result<Journey> {
+    let config = &installation.config;
+    let mut files = Files::connect(config).await?;
+    let objects = Objects::new(&config.objects).await?;
+    let (path, sensor) = prepare(installation, load)?;
+    let (bucket, prefix) = put::target(config, None).map_err(|wrong| anyhow!(wrong))?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    let to = Location {
+        bucket,
+        key: format!("{prefix}{}", name.context("the file's name is not UTF-8")?),
+    };
+    let size = std::fs::metadata(&path)?.len();
+    talk.note(&format!(
+        "uploading {} to {}/{} ({})",
+        plain(&path.to_string_lossy()),
+        to.bucket,
+        plain(&to.key),
+        output::size(size)
+    ));
+    let sent = put::put(&objects, &path, size, to, |_| ()).await?;
+    let deadline = config.notifier.delay + PATIENCE;
+    let way = tokio::time::timeout(deadline, follow(&mut files, &sent, config, talk));
+    let (record, said) = way
+        .await
+        .map_err(|_| anyhow!("the file's way has not ended after {deadline:?}"))??;
+    look(installation, &objects, &said, talk).await?;
+    Ok(Journey { record, sensor })
+}
+
+/// The file to send; made up, it is put beside the rest.
+fn prepare(installation: &Installation, load: Load) -> anyhow::Result<(PathBuf, Option<String>)> {
+    let Load::File(path) = load else {
+        let now = Timestamp::now();
+        let folder = installation.folder().join("samples");
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("sample-{}.csv", now.strftime("%Y%m%dT%H%M%SZ")));
+        let options = options::Sample {
+            seed: now.as_second().unsigned_abs(),
+            rows: ROWS,
+            shape: Shape::Plain,
+            // The last hour's readings.
+            from: now - jiff::SignedDuration::from_mins(70),
+            output: None,
+        };
+        let mut text = Vec::new();
+        sample::write(&mut text, &options)?;
+        std::fs::write(&path, &text)?;
+        let text = String::from_utf8_lossy(&text);
+        let sensor = text.lines().nth(1).and_then(|row| row.split(',').next());
+        return Ok((path, sensor.map(str::to_owned)));
+    };
+    Ok((path, None))
+}
+
+/// What was said of the file, by step.
+#[derive(Debug, Default)]
+struct Said {
+    file: Option<File>,
+    events: Vec<Event>,
+}
+
+async fn follow(
+    files: &mut Files,
+    sent: &Sent,
+    config: &runtime::Config,
+    talk: &Talk,
+) -> anyhow::Result<(Record, Said)> {
+    let position = files.position();
+    let mut record: Option<Record> = None;
+    let mut said = Said::default();
+    loop {
+        let seen = files.next().await?;
+        let Seen {
+            event: Ok(event),
+            sequence,
+            stored,
+            ..
+        } = seen
+        else {
+            continue;
+        };
+        let (file, _) = event.about();
+        match &mut record {
+            Some(record) if record.id == file.id => record.add(&event, stored),
+            None if sent.is(&event.data, sequence, position) => {
+                said.file = Some(file.clone());
+                record = Some(Record::begin(&event, stored));
+            }
+            _ => continue,
+        }
+        talk.note(&describe::line(&event, stored, talk.is_coloured()));
+        if matches!(event.data, Data::Moved(_)) {
+            talk.note(&waiting(config.notifier.delay));
+        }
+        let last = describe::is_last(&event.data);
+        said.events.push(event);
+        if last && let Some(record) = record.take() {
+            return Ok((record, said));
+        }
+    }
+}
+
+fn waiting(delay: Duration) -> String {
+    let delay = jiff::SignedDuration::try_from(delay).unwrap_or_default();
+    format!("its mail goes out after {delay:#} (production's default is 10 minutes)")
+}
+
+/// Looks whether what was said is so. The first thing that is not is the error.
+async fn look(
+    installation: &Installation,
+    objects: &Objects,
+    said: &Said,
+    talk: &Talk,
+) -> anyhow::Result<()> {
+    let file = said.file.as_ref().context("it has not arrived")?;
+    let (mut report, mut destination, mut mail) = (None, None, None);
+    for event in &said.events {
+        match &event.data {
+            Data::Ingested(data) => report = Some(&data.report),
+            Data::Rejected(data) => {
+                mail_of(installation, said, talk)?;
+                bail!("the file was rejected: {}", plain(&data.reason));
+            }
+            Data::Moved(data) if data.outcome == MoveOutcome::Archived => {
+                destination = data.destination.as_ref();
+            }
+            Data::Notified(data) if data.outcome == MailOutcome::Accepted => mail = Some(data),
+            Data::Arrived(_) => {}
+            data => bail!(
+                "{} ({})",
+                plain(&describe::happened(data)),
+                data.what().token()
+            ),
+        }
+    }
+    stored(
+        installation,
+        file,
+        report.context("it was not ingested")?,
+        talk,
+    )
+    .await?;
+    filed(
+        objects,
+        file,
+        destination.context("it was not filed away")?,
+        talk,
+    )
+    .await?;
+    mail.context("no mail was sent")?;
+    mail_of(installation, said, talk)
+}
+
+async fn stored(
+    installation: &Installation,
+    file: &File,
+    report: &Report,
+    talk: &Talk,
+) -> anyhow::Result<()> {
+    let readings = runtime::readings(&installation.config.store).await?;
+    let count = readings.count(file.id).await?;
+    ensure!(
+        count == report.stored,
+        "the database has {count} readings of the file, {} are said to be stored",
+        report.stored
+    );
+    talk.good(&format!(
+        "the database has the file's {}",
+        counted(count, "reading")
+    ));
+    Ok(())
+}
+
+async fn filed(
+    objects: &Objects,
+    file: &File,
+    destination: &Location,
+    talk: &Talk,
+) -> anyhow::Result<()> {
+    let copy = objects.head(&destination.bucket, &destination.key).await?;
+    let copy = copy.with_context(|| format!("{} is not there", destination.key))?;
+    ensure!(
+        copy.size == file.size,
+        "the copy has {} bytes of {}",
+        copy.size,
+        file.size
+    );
+    let source = objects.head(&file.bucket, &file.key).await?;
+    let still = source.is_some_and(|source| source.version == file.version);
+    ensure!(!still, "{} is still there", plain(&file.key));
+    let (bucket, key) = (&destination.bucket, plain(&destination.key));
+    talk.good(&format!("the file is {bucket}/{key}"));
+    Ok(())
+}
+
+/// Shows the mail about the file.
+fn mail_of(installation: &Installation, said: &Said, talk: &Talk) -> anyhow::Result<()> {
+    let id = said.events.iter().find_map(|event| match &event.data {
+        Data::Notified(data) => data.message_id.as_deref(),
+        _ => None,
+    });
+    let id = id.context("its mail has no Message-ID")?;
+    let is_it = |mail: &&Mail| {
+        let header = mail.headers.get("Message-ID");
+        header.is_some_and(|header| header.contains(id.trim_matches(['<', '>'])))
+    };
+    let mails = servers::mail::read(&installation.mails)?;
+    let found: Vec<&Mail> = mails.iter().filter(is_it).collect();
+    let [mail] = found[..] else {
+        bail!("the mail server has {} mails {id}, not one", found.len());
+    };
+    let text = installation.mails.join(format!("{:04}.txt", mail.number));
+    talk.good(&format!(
+        "the mail came, and can be read in {}:",
+        text.display()
+    ));
+    let shown = std::fs::read_to_string(&text)?;
+    let lines: Vec<String> = shown
+        .lines()
+        .map(|line| format!("    {}", plain(line)))
+        .collect();
+    talk.block(&lines.join("\n"));
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The command `landfall`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+/// Sensor files from object storage into a database, filed away, and told by mail
+#[derive(Debug, Parser)]
+#[command(name = "landfall", version, max_term_width = 100)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which Landfall a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Configuration file [default: landfall.toml here, else the one of `landfall dev`]
+    #[arg(long, value_name = "FILE", env = "LANDFALL_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of a `landfall dev` [default: .landfall/dev]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create streams, consumers and databases; safe to run again
+    Setup,
+    /// Run everything on this machine: real servers, all services, mails that can be read
+    Dev(Dev),
+    /// Upload files to where they are picked up
+    Put(Put),
+    /// Show what happens to files, a line an event
+    Follow(Follow),
+    /// Show a sensor's readings, newest first
+    Readings(Readings),
+    /// Write a sensor file with made-up readings
+    Sample(Sample),
+    /// Print the effective configuration, without secrets
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// How long mails wait, like `10s` or `10m` [default: the configuration's, else 10s]
+    #[arg(long, value_name = "PERIOD")]
+    pub(crate) delay: Option<String>,
+    /// Send a made-up sensor file and show its way
+    #[arg(long)]
+    pub(crate) sample: bool,
+    /// Send this file and show its way
+    #[arg(long, value_name = "FILE", conflicts_with = "sample")]
+    pub(crate) send: Option<PathBuf>,
+    /// End when the file's mail has come; the file's record goes to standard output as JSON. In a
+    /// new folder that is removed, unless --dir names one
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// If the folder is in use, take the next that is free: DIR-2 and so on
+    #[arg(long, conflicts_with = "demo")]
+    pub(crate) beside: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    /// Files to upload
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Bucket [default: the first that is watched]
+    #[arg(long)]
+    pub(crate) bucket: Option<String>,
+    /// Key, for a single file [default: the watched prefix and the file's name]
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Wait for the last event about each file; exit code 1 unless all ended well
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Follow {
+    /// Print each event as a line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Begin with events so long ago (`15m`, `2h`), or at a time (`2026-11-22T15:00Z`)
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub(crate) since: Option<Timestamp>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Readings {
+    /// Sensor
+    pub(crate) sensor: String,
+    /// This metric only
+    #[arg(long)]
+    pub(crate) metric: Option<String>,
+    /// From this time on (`2026-11-22`, `2026-11-22T15:00Z`; without a zone it is UTC)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) from: Option<Timestamp>,
+    /// Before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Timestamp>,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// CSV with a header
+    Csv,
+    /// A line of JSON for each reading
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// The same seed makes the same file
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Rows
+    #[arg(long, default_value_t = 100)]
+    pub(crate) rows: u64,
+    /// Which kind of file
+    #[arg(long, value_enum, default_value_t = Shape::Plain)]
+    pub(crate) shape: Shape,
+    /// Time of the first row
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2026-01-01")]
+    pub(crate) from: Timestamp,
+    /// Write to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shape {
+    /// `sensor_id,timestamp,value`, several sensors
+    Plain,
+    /// A fine-dust sensor's day: `;`, twelve columns, two values a row
+    Wide,
+    /// `timestamp,value`: the sensor is the file's name
+    Single,
+}
+
+/// A day, a time, or a time in a zone; UTC unless it says otherwise.
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse::<Timestamp>()
+        .or_else(|_| {
+            let local: jiff::civil::DateTime = text.parse()?;
+            Ok(local.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp())
+        })
+        .map_err(|_: jiff::Error| {
+            "expected a time like 2026-11-22, 2026-11-22T15:00 or 2026-11-22T15:00:00Z".to_owned()
+        })
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    match text.parse::<jiff::SignedDuration>() {
+        Ok(ago) => Timestamp::now()
+            .checked_sub(ago.abs())
+            .map_err(|error| error.to_string()),
+        Err(_) => time(text).map_err(|wrong| format!("{wrong}, or a period like 15m")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn times_without_a_zone_are_utc() {
+        let expected: Timestamp = "2026-11-22T15:00:00Z".parse().unwrap();
+        for text in [
+            "2026-11-22T15:00:00Z",
+            "2026-11-22T15:00",
+            "2026-11-22 15:00:00",
+            "2026-11-22T16:00:00+01:00",
+        ] {
+            assert_eq!(time(text), Ok(expected), "{text}");
+        }
+        let midnight: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        assert_eq!(time("2026-11-22"), Ok(midnight));
+        assert!(time("yesterday").is_err());
+    }
+}

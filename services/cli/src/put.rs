@@ -1,0 +1,252 @@
+//! `landfall put`
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::StreamExt;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use objects::{Objects, Uploaded};
+use proto::event::Location;
+use proto::{Data, FileId};
+use runtime::Config;
+
+use crate::describe;
+use crate::failure::Failure;
+use crate::files::{Files, Seen};
+use crate::follow;
+use crate::options;
+use crate::output::{self, plain, size};
+
+/// Files that are under way at once.
+const AT_ONCE: usize = 8;
+
+/// Uploads files, and waits for the end of their ways if asked to.
+pub(crate) async fn run(config: &Config, options: options::Put) -> Result<(), Failure> {
+    let plan = plan(config, &options).map_err(Failure::Usage)?;
+    // From before the first upload, so that nothing of it is missed.
+    let files = match options.wait {
+        true => Some(Files::connect(config).await?),
+        false => None,
+    };
+    let objects = Objects::new(&config.objects)
+        .await
+        .map_err(Failure::failed)?;
+    let sent = upload(&objects, plan).await?;
+    match files {
+        Some(files) => wait(files, sent).await,
+        None => Ok(()),
+    }
+}
+
+/// A local file and where it goes.
+struct Planned {
+    file: PathBuf,
+    size: u64,
+    to: Location,
+}
+
+/// An uploaded file.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// Where it is.
+    pub(crate) to: Location,
+    /// Which version of it.
+    pub(crate) version: Uploaded,
+    /// When the upload began.
+    pub(crate) began: Timestamp,
+}
+
+impl Sent {
+    /// Whether this is its `arrived`, at `sequence` of a stream that was at `position` when the
+    /// upload began. Byte-identical uploads within a second are one file, so an event just
+    /// before the upload may be its own.
+    pub(crate) fn is(&self, data: &Data, sequence: u64, position: u64) -> bool {
+        let Data::Arrived(arrived) = data else {
+            return false;
+        };
+        let file = &arrived.file;
+        file.bucket == self.to.bucket
+            && file.key == self.to.key
+            && file.version.etag == self.version.etag
+            && file.version.id == self.version.version_id
+            && (sequence >= position
+                || file.version.last_modified.as_second() >= self.began.as_second())
+    }
+}
+
+fn plan(config: &Config, options: &options::Put) -> Result<Vec<Planned>, String> {
+    if options.key.is_some() && options.files.len() > 1 {
+        return Err("--key is for a single file".to_owned());
+    }
+    let (bucket, prefix) = target(config, options.bucket.as_deref())?;
+    let mut plan = Vec::new();
+    for file in &options.files {
+        let shown = file.display();
+        let about = std::fs::metadata(file).map_err(|error| format!("{shown}: {error}"))?;
+        if !about.is_file() {
+            return Err(format!("{shown} is not a file"));
+        }
+        let key = match &options.key {
+            Some(key) => key.clone(),
+            None => key(&prefix, file)?,
+        };
+        plan.push(Planned {
+            file: file.clone(),
+            size: about.len(),
+            to: Location {
+                bucket: bucket.clone(),
+                key,
+            },
+        });
+    }
+    Ok(plan)
+}
+
+/// The bucket, and the prefix under which files arrive in it.
+pub(crate) fn target(config: &Config, bucket: Option<&str>) -> Result<(String, String), String> {
+    let watched = &config.watcher.buckets;
+    let found = match bucket {
+        None => watched.first(),
+        Some(name) => watched.iter().find(|bucket| bucket.name == name),
+    };
+    match (found, bucket) {
+        (Some(found), _) => {
+            let prefix = found.prefixes.first().cloned().unwrap_or_default();
+            Ok((found.name.clone(), prefix))
+        }
+        (None, Some(name)) => Ok((name.to_owned(), "incoming/".to_owned())),
+        (None, None) => Err(
+            "no bucket is watched: give --bucket, or set `watcher.buckets` in the configuration \
+             (--config, or --dir for a `landfall dev`)"
+                .to_owned(),
+        ),
+    }
+}
+
+fn key(prefix: &str, file: &Path) -> Result<String, String> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    match name {
+        Some(name) => Ok(format!("{prefix}{name}")),
+        None => Err(format!(
+            "{}: the name is not UTF-8; give --key",
+            file.display()
+        )),
+    }
+}
+
+async fn upload(objects: &Objects, plan: Vec<Planned>) -> Result<Vec<Sent>, Failure> {
+    let bar = bar(plan.iter().map(|planned| planned.size).sum());
+    let mut uploads = futures::stream::iter(plan)
+        .map(|planned| {
+            let bar = bar.clone();
+            async move {
+                send(objects, &planned, &bar)
+                    .await
+                    .map(|sent| (planned, sent))
+            }
+        })
+        .buffer_unordered(AT_ONCE);
+    let mut all = Vec::new();
+    while let Some(done) = uploads.next().await {
+        let (planned, sent) = done.inspect_err(|_| bar.abandon())?;
+        let line = format!(
+            "{} is {}/{} ({})",
+            plain(&planned.file.to_string_lossy()),
+            sent.to.bucket,
+            plain(&sent.to.key),
+            size(planned.size)
+        );
+        bar.suspend(|| output::print(|out| writeln!(out, "{line}")))?;
+        all.push(sent);
+    }
+    bar.finish_and_clear();
+    Ok(all)
+}
+
+async fn send(objects: &Objects, planned: &Planned, bar: &ProgressBar) -> anyhow::Result<Sent> {
+    let Planned { file, size, to } = planned;
+    put(objects, file, *size, to.clone(), |bytes| bar.inc(bytes)).await
+}
+
+/// Uploads one file.
+pub(crate) async fn put(
+    objects: &Objects,
+    file: &Path,
+    size: u64,
+    to: Location,
+    progress: impl Fn(u64),
+) -> anyhow::Result<Sent> {
+    let began = Timestamp::now();
+    let source = tokio::fs::File::open(file)
+        .await
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    let content_type = content_type(file);
+    let version = objects
+        .upload(&to, source, size, content_type, progress)
+        .await?;
+    Ok(Sent { to, version, began })
+}
+
+fn content_type(file: &Path) -> Option<&'static str> {
+    match file.extension()?.to_str()? {
+        "csv" => Some("text/csv"),
+        "gz" => Some("application/gzip"),
+        _ => None,
+    }
+}
+
+/// Bytes of all files; on a terminal only.
+fn bar(bytes: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let template = "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    let style = ProgressStyle::with_template(template);
+    let bar = ProgressBar::new(bytes);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Prints what happens to the files until each way has ended.
+async fn wait(mut files: Files, mut sent: Vec<Sent>) -> Result<(), Failure> {
+    let coloured = output::stdout_is_coloured();
+    let position = files.position();
+    if let Some(began) = sent.iter().map(|sent| sent.began).min() {
+        let second = Timestamp::from_second(began.as_second()).unwrap_or(began);
+        files.rewind(second).await?;
+    }
+    let mut waiting: HashMap<FileId, bool> = HashMap::new();
+    let mut well = true;
+    while !sent.is_empty() || !waiting.is_empty() {
+        let seen = files.next().await?;
+        let Seen {
+            event: Ok(event),
+            sequence,
+            ..
+        } = &seen
+        else {
+            continue;
+        };
+        let (file, _) = event.about();
+        let before = sent.len();
+        sent.retain(|sent| !sent.is(&event.data, *sequence, position));
+        if sent.len() < before {
+            waiting.insert(file.id, true);
+        }
+        let Some(good) = waiting.get_mut(&file.id) else {
+            continue;
+        };
+        *good &= describe::is_good(&event.data);
+        let line = follow::line(&seen, coloured);
+        output::print(|out| writeln!(out, "{line}"))?;
+        if describe::is_last(&event.data) {
+            well &= waiting.remove(&file.id).unwrap_or(true);
+        }
+    }
+    if well { Ok(()) } else { Err(Failure::Told) }
+}
