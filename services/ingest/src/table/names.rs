@@ -1,0 +1,74 @@
+//! Names of sensors and metrics, each kept once.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::refusal::Reason;
+
+/// The longest name: a partition key in CQL has 64 KiB, and nobody reads one of a kilobyte.
+pub const LONGEST_NAME: usize = 1024;
+
+/// What a name takes beside its letters.
+const OVERHEAD: usize = 64;
+
+/// Names by number.
+#[derive(Debug, Default)]
+pub struct Names {
+    names: Vec<Arc<str>>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    bytes: usize,
+}
+
+impl Names {
+    /// The number of a name, which is new or known.
+    pub fn number(&mut self, name: &[u8]) -> Result<u32, Reason> {
+        let hash = self.hasher.hash_one(name);
+        let same = |number: &u32| {
+            let known = self.names.get(*number as usize);
+            known.is_some_and(|known| known.as_bytes() == name)
+        };
+        match self.index.find(hash, same) {
+            Some(number) => Ok(*number),
+            None => self.add(name, hash),
+        }
+    }
+
+    fn add(&mut self, name: &[u8], hash: u64) -> Result<u32, Reason> {
+        let text = check(name)?;
+        let number = u32::try_from(self.names.len()).map_err(|_| Reason::TooLarge)?;
+        self.names.push(Arc::from(text));
+        self.bytes += text.len() + OVERHEAD;
+        let (names, hasher) = (&self.names, &self.hasher);
+        self.index.insert_unique(hash, number, |number| {
+            hasher.hash_one(names[*number as usize].as_bytes())
+        });
+        Ok(number)
+    }
+
+    /// What a number stands for.
+    pub fn name(&self, number: u32) -> &Arc<str> {
+        &self.names[number as usize]
+    }
+
+    /// Roughly how much memory they take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// What a name of a sensor or a metric must be.
+pub fn check(name: &[u8]) -> Result<&str, Reason> {
+    if name.is_empty() {
+        return Err(Reason::Empty);
+    }
+    if name.len() > LONGEST_NAME {
+        return Err(Reason::LongName(LONGEST_NAME));
+    }
+    if name.contains(&0) {
+        return Err(Reason::Nul);
+    }
+    std::str::from_utf8(name).map_err(|_| Reason::NotUtf8)
+}

@@ -1,0 +1,141 @@
+//! Refused rows: as they stood, ready to be corrected and uploaded again, and beside them a list
+//! that says what is wrong with each.
+
+use std::borrow::Cow;
+
+use proto::event::Reject;
+
+use super::layout::Layout;
+use super::record::Record;
+use super::refusal::{Refusal, shown};
+
+/// How many refused rows an event and a mail show.
+const FIRST: usize = 5;
+
+/// First line of the list.
+const COLUMNS: &str = "file,line,column,value,reason\n";
+
+/// The refused rows of one file. Those that do not fit any more are counted, and the list's last
+/// row says so: nothing is dropped in silence, and the file itself holds them all.
+#[derive(Debug)]
+pub struct Rejects {
+    /// The file's key, as it stands in the list.
+    file: String,
+    most: usize,
+    header: Vec<u8>,
+    rows: Vec<u8>,
+    list: String,
+    first: Vec<Reject>,
+    kept: u64,
+    /// How many rows did not fit, and the line of the first.
+    beyond: Option<(u64, u64)>,
+}
+
+impl Rejects {
+    /// Keeps up to `most` bytes of the rows and the list of the file with this key.
+    pub fn new(key: &str, most: usize) -> Self {
+        Self {
+            file: quoted(key),
+            most,
+            header: vec![],
+            rows: vec![],
+            list: String::new(),
+            first: vec![],
+            kept: 0,
+            beyond: None,
+        }
+    }
+
+    /// Notes the header, so that the rows can be uploaded as they are.
+    pub fn header(&mut self, record: &Record<'_>) {
+        put_line(&mut self.header, record);
+    }
+
+    /// Notes a row.
+    pub fn put(&mut self, record: &Record<'_>, refusal: Refusal, layout: &Layout) {
+        if let Some((rows, _)) = &mut self.beyond {
+            *rows += 1;
+            return;
+        }
+        let reject = Reject {
+            line: record.line,
+            column: refusal.column.map(|at| layout.column(at)),
+            value: shown(match refusal.column {
+                Some(at) => record.cell(at),
+                None => record.raw,
+            }),
+            reason: refusal.reason.to_string(),
+        };
+        let entry = self.entry(&reject);
+        if self.rows.len() + record.raw.len() + self.list.len() + entry.len() > self.most {
+            self.beyond = Some((1, record.line));
+        } else {
+            put_line(&mut self.rows, record);
+            self.list.push_str(&entry);
+            self.kept += 1;
+        }
+        if self.first.len() < FIRST {
+            self.first.push(reject);
+        }
+    }
+
+    fn entry(&self, reject: &Reject) -> String {
+        format!(
+            "{},{},{},{},{}\n",
+            self.file,
+            reject.line,
+            quoted(reject.column.as_deref().unwrap_or_default()),
+            quoted(&reject.value),
+            quoted(&reject.reason),
+        )
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.kept == 0 && self.beyond.is_none()
+    }
+
+    /// The first few.
+    pub fn first(&self) -> &[Reject] {
+        &self.first
+    }
+
+    /// The rows with the file's header, if it had one: what is put beside the list.
+    pub fn rows(&self) -> Vec<u8> {
+        [&self.header[..], &self.rows].concat()
+    }
+
+    /// The list.
+    pub fn list(&self) -> String {
+        let mut list = format!("{COLUMNS}{}", self.list);
+        if let Some((rows, line)) = self.beyond {
+            let reason = format!(
+                "{rows} more rows were refused from this line on; they are not kept here, only \
+                 in the file ([ingest] refused_rows)"
+            );
+            list.push_str(&format!("{},{line},,,{}\n", self.file, quoted(&reason)));
+        }
+        list
+    }
+}
+
+/// A row as it stood. A line feed ends it where the file had nothing or a line feed.
+fn put_line(lines: &mut Vec<u8>, record: &Record<'_>) {
+    lines.extend_from_slice(record.raw);
+    lines.extend_from_slice(if record.crlf { b"\r\n" } else { b"\n" });
+}
+
+/// A cell of the list. What a spreadsheet would take for a formula gets an apostrophe before it.
+fn quoted(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let cell = if formula {
+        Cow::from(format!("'{cell}"))
+    } else {
+        Cow::from(cell)
+    };
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.into_owned()
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of ingest: of the table from outside, and of the service on real servers.
+#![expect(clippy::unwrap_used, reason = "a test may end with a panic")]
+
+mod reading;
+mod table;
