@@ -23,7 +23,8 @@ pub struct Rules {
     sensor: From,
     time: Column,
     time_format: TimeFormat,
-    values: Vec<(Column, String)>,
+    /// Each with its metric; none where the header names it.
+    values: Vec<(Column, Option<String>)>,
     metric: Option<Column>,
 }
 
@@ -52,17 +53,14 @@ impl Rules {
         } else {
             &profile.values
         };
-        let values: Vec<_> = values.iter().map(metric_of).collect();
-        for (at, (_, metric)) in values.iter().enumerate() {
-            names::check(metric.as_bytes())
-                .map_err(|reason| format!("the metric `{}` {reason}", shown(metric.as_bytes())))?;
-            if values[..at].iter().any(|(_, other)| other == metric) {
-                return Err(format!("two columns have the metric `{metric}`"));
-            }
-        }
+        let alone = values.len() == 1;
+        let values = values.iter().map(|value| metric_of(value, alone)).collect();
         Ok(Self {
             delimiter: u8::try_from(profile.delimiter).map_err(|_| {
-                format!("the delimiter `{}` is not an ASCII character", profile.delimiter)
+                format!(
+                    "the delimiter `{}` is not an ASCII character",
+                    profile.delimiter
+                )
             })?,
             header: profile.header,
             sensor,
@@ -88,11 +86,12 @@ impl Rules {
     }
 }
 
-fn metric_of(value: &Value) -> (Column, String) {
+fn metric_of(value: &Value, alone: bool) -> (Column, Option<String>) {
     match value {
-        Value::Named { column, metric } => (column.clone(), metric.clone()),
-        Value::Column(column @ Column::Name(name)) => (column.clone(), name.clone()),
-        Value::Column(column @ Column::Position(_)) => (column.clone(), METRIC.to_owned()),
+        Value::Named { column, metric } => (column.clone(), Some(metric.clone())),
+        Value::Column(column @ Column::Name(name)) => (column.clone(), Some(name.clone())),
+        Value::Column(column) if alone => (column.clone(), Some(METRIC.to_owned())),
+        Value::Column(column) => (column.clone(), None),
     }
 }
 
@@ -164,21 +163,31 @@ impl Layout {
         match rules.header {
             Header::Yes => by_header(rules, first),
             Header::No => by_position(rules, first),
-            Header::Auto => {
-                let named = rules.columns().any(|column| matches!(column, Column::Name(_)));
-                let header = by_header(rules, first);
-                if named && header.is_ok() {
-                    return header;
-                }
-                let data = by_position(rules, first);
-                match &data {
-                    Ok(layout) if layout.is_data(first) => data,
-                    _ if named => header.map_err(|problem| {
-                        format!("{problem} (it is no row of data either)")
-                    }),
-                    _ => header,
-                }
+            Header::Auto => Self::told_by(rules, first),
+        }
+    }
+
+    /// Tells by the first line whether it is a header: it holds the names that the profile uses,
+    /// or, where columns are given by position alone, it cannot be a row.
+    fn told_by(rules: &Rules, first: &Record<'_>) -> Result<Self, String> {
+        let named = rules
+            .columns()
+            .any(|column| matches!(column, Column::Name(_)));
+        let header = by_header(rules, first);
+        let positions = by_position(rules, first);
+        let is_data = |layout: &Result<Self, String>| {
+            layout.as_ref().is_ok_and(|layout| layout.is_data(first))
+        };
+        if named {
+            match header {
+                Err(_) if is_data(&positions) => positions,
+                Err(problem) => Err(format!("{problem} (it is no row of data either)")),
+                header => header,
             }
+        } else if is_data(&header) {
+            positions
+        } else {
+            header
         }
     }
 
@@ -192,31 +201,59 @@ impl Layout {
     fn build(
         rules: &Rules,
         first: &Record<'_>,
+        names: Vec<String>,
         at: impl Fn(&Column) -> Result<usize, String>,
     ) -> Result<Self, String> {
-        let values = rules.values.iter();
+        let sensor = match &rules.sensor {
+            From::Column(column) => At::Column(at(column)?),
+            From::Fixed(name) => At::Fixed(name.clone()),
+        };
+        let time = at(&rules.time)?;
+        let mut values: Vec<(usize, String)> = vec![];
+        for (column, metric) in &rules.values {
+            let at = at(column)?;
+            let metric = match metric {
+                Some(metric) => metric.clone(),
+                None => metric_by_header(first, !names.is_empty(), at)?,
+            };
+            names::check(metric.as_bytes())
+                .map_err(|reason| format!("the metric `{}` {reason}", shown(metric.as_bytes())))?;
+            if values.iter().any(|(_, other)| *other == metric) {
+                let metric = shown(metric.as_bytes());
+                return Err(format!("two columns have the metric `{metric}`"));
+            }
+            values.push((at, metric));
+        }
         Ok(Self {
             width: first.width(),
-            sensor: match &rules.sensor {
-                From::Column(column) => At::Column(at(column)?),
-                From::Fixed(name) => At::Fixed(name.clone()),
-            },
-            time: at(&rules.time)?,
+            sensor,
+            time,
             time_format: rules.time_format,
-            values: values
-                .map(|(column, metric)| Ok((at(column)?, metric.clone())))
-                .collect::<Result<_, String>>()?,
+            values,
             metric: rules.metric.as_ref().map(&at).transpose()?,
-            has_header: false,
-            names: vec![],
+            has_header: !names.is_empty(),
+            names,
         })
     }
+}
+
+fn metric_by_header(first: &Record<'_>, header: bool, at: usize) -> Result<String, String> {
+    let column = at + 1;
+    if !header {
+        return Err(format!(
+            "the profile gives column {column} no metric, and the file has no header"
+        ));
+    }
+    let name = names::check(first.cell(at));
+    name.map(str::to_owned)
+        .map_err(|reason| format!("the name of column {column} in the header {reason}"))
 }
 
 /// Reads the first line as a header.
 fn by_header(rules: &Rules, first: &Record<'_>) -> Result<Layout, String> {
     let cells = || (0..first.width()).map(|at| first.cell(at));
-    let mut layout = Layout::build(rules, first, |column| {
+    let names = cells().map(shown).collect();
+    Layout::build(rules, first, names, |column| {
         let name = match column {
             Column::Position(position) => return position_of(*position, first),
             Column::Name(name) => name.trim().as_bytes(),
@@ -237,18 +274,15 @@ fn by_header(rules: &Rules, first: &Record<'_>) -> Result<Layout, String> {
                 places.len()
             )),
         }
-    })?;
-    layout.has_header = true;
-    layout.names = cells().map(shown).collect();
-    Ok(layout)
+    })
 }
 
-fn places<'a>(
-    cells: impl Iterator<Item = &'a [u8]>,
-    is: impl Fn(&[u8]) -> bool,
-) -> Vec<usize> {
+fn places<'a>(cells: impl Iterator<Item = &'a [u8]>, is: impl Fn(&[u8]) -> bool) -> Vec<usize> {
     let cells = cells.enumerate();
-    cells.filter(|(_, cell)| is(cell)).map(|(at, _)| at).collect()
+    cells
+        .filter(|(_, cell)| is(cell))
+        .map(|(at, _)| at)
+        .collect()
 }
 
 fn missing(name: &[u8], first: &Record<'_>) -> String {
@@ -265,11 +299,12 @@ fn missing(name: &[u8], first: &Record<'_>) -> String {
 
 /// Reads the first line as data: columns by position, and the standard names by theirs.
 fn by_position(rules: &Rules, first: &Record<'_>) -> Result<Layout, String> {
-    Layout::build(rules, first, |column| match column {
+    Layout::build(rules, first, vec![], |column| match column {
         Column::Position(position) => position_of(*position, first),
         Column::Name(name) => {
             let used = |standard: &&&str| {
-                let is = |column: &Column| matches!(column, Column::Name(name) if name == **standard);
+                let is =
+                    |column: &Column| matches!(column, Column::Name(name) if name == **standard);
                 rules.columns().any(is)
             };
             let mut standard = STANDARD.iter().filter(used);

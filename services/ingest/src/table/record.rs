@@ -141,14 +141,16 @@ impl Records {
         if !self.begun {
             return Ok(());
         }
-        // Outside of a quote a line feed would end the record.
-        let mut probe = self.csv.clone();
-        let (ended, ..) = probe.read_record(b"\n", &mut [0; 4], &mut [0; 4]);
-        let open_quote = ended != ReadRecordResult::Record;
-        if self.ended == self.ends.len() {
-            self.ends.push(0);
+        // A line feed ends the record, but for one inside of a quote: that it belongs to.
+        let (mut beyond, mut last) = ([0; 2], [0; 2]);
+        let (result, .., mut ends) = self.csv.read_record(b"\n", &mut beyond, &mut last);
+        let open_quote = result != ReadRecordResult::Record;
+        if open_quote {
+            (_, _, _, ends) = self.csv.read_record(&[], &mut [], &mut last);
         }
-        let (_, _, _, ends) = self.csv.read_record(&[], &mut [], &mut self.ends[self.ended..]);
+        self.ends.truncate(self.ended);
+        // The end of the last cell is all that was missing.
+        self.ends.extend((0..ends).map(|_| self.written));
         self.ended += ends;
         let record = Record {
             line: self.line,

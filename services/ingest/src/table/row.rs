@@ -4,10 +4,10 @@
 use super::cells::Cell;
 use super::layout::{At, Layout};
 use super::names::Names;
+use super::number;
 use super::record::Record;
 use super::refusal::{Reason, Refusal};
 use super::time::{self, Time};
-use super::number;
 
 /// What a row says. Used again for every row, so that none allocates.
 #[derive(Debug)]
@@ -113,7 +113,9 @@ impl Numbers {
 /// each line.
 pub fn readings_in(record: &Record<'_>, layout: &Layout) -> u64 {
     let values = layout.values.iter();
-    let there = values.filter(|(at, _)| !record.cell(*at).is_empty()).count();
+    let there = values
+        .filter(|(at, _)| !record.cell(*at).is_empty())
+        .count();
     (there as u64).max(record.lines)
 }
 

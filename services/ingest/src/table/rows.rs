@@ -71,7 +71,8 @@ impl Rows {
             // What spreadsheets leave below a table.
             Err(_) if record.is_blank() => Ok(()),
             Err(refusal) => {
-                self.counts.refuse(record.lines, readings_in(record, layout));
+                self.counts
+                    .refuse(record.lines, readings_in(record, layout));
                 self.rejects.put(record, refusal, layout);
                 Ok(())
             }

@@ -63,13 +63,13 @@ fn markup(head: &[u8]) -> Option<&'static str> {
         text.get(..with.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
     };
-    let second = text.get(1..).and_then(|rest| rest.trim_ascii_start().first());
+    let second = text
+        .get(1..)
+        .and_then(|rest| rest.trim_ascii_start().first());
     match text.first()? {
         b'<' if begins("<!doctype html") || begins("<html") || begins("<head") => Some("HTML"),
         b'<' if begins("<?xml") || begins("<!") => Some("XML"),
-        b'<' if second.is_some_and(u8::is_ascii_alphabetic) && text.contains(&b'>') => {
-            Some("XML or HTML")
-        }
+        b'<' if text.windows(2).any(|two| matches!(two, b"</" | b"/>")) => Some("XML or HTML"),
         b'{' if matches!(second, Some(b'"' | b'}')) => Some("JSON"),
         b'[' if matches!(second, Some(b'{' | b'[' | b']')) => Some("JSON"),
         _ => None,

@@ -67,7 +67,10 @@ fn fixed(cell: &[u8]) -> Option<Time> {
     }
     let (mut fraction, mut truncated) = (0, false);
     if let [b'.', after @ ..] = rest {
-        let length = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let length = after
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         let (digits, after) = after.split_at_checked(length)?;
         if digits.is_empty() || digits.len() > 9 {
             return None;
@@ -87,9 +90,8 @@ fn fixed(cell: &[u8]) -> Option<Time> {
         }
         _ => return None,
     };
-    let seconds = days(year, month, day) * 86_400
-        + i64::from(hour * 3600 + minute * 60 + second)
-        - offset;
+    let seconds =
+        days(year, month, day) * 86_400 + i64::from(hour * 3600 + minute * 60 + second) - offset;
     Some(Time {
         milliseconds: seconds * 1000 + i64::from(fraction),
         truncated,
@@ -151,7 +153,9 @@ fn general(cell: &[u8]) -> Option<Time> {
         .iter()
         .position(|byte| matches!(byte, b'T' | b't' | b' '))
         .map_or(&[][..], |at| &cell[at..]);
-    let zoned = of_day.iter().any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
+    let zoned = of_day
+        .iter()
+        .any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
     let timestamp = if zoned {
         PARSER.parse_timestamp(cell).ok()?
     } else {

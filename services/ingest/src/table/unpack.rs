@@ -106,10 +106,11 @@ impl Gzip {
     ) -> Result<(), Stop> {
         loop {
             if self.between {
-                if bytes.is_empty() {
-                    return Ok(());
+                match bytes.first() {
+                    None => return Ok(()),
+                    Some(first) if *first != MAGIC[0] => return Err(trailing()),
+                    Some(_) => self.inflate.reset(true),
                 }
-                self.inflate.reset(true);
                 self.between = false;
             }
             let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
@@ -139,11 +140,15 @@ impl Gzip {
 
     fn damaged(&self) -> Stop {
         if self.members > 0 && self.inflate.total_out() == 0 {
-            unreadable("other bytes follow the end of its gzip data")
+            trailing()
         } else {
             unreadable("its gzip data is damaged: upload the file again")
         }
     }
+}
+
+fn trailing() -> Stop {
+    unreadable("other bytes follow the end of its gzip data")
 }
 
 fn unreadable(reason: &str) -> Stop {

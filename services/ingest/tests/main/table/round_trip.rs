@@ -64,8 +64,12 @@ fn write(rows: &[Row], columns: usize, header: bool, crlf: bool, style: u8) -> V
     for row in rows {
         let values = row.values.iter();
         let values = values.map(|value| value.map(|value| value.to_string()).unwrap_or_default());
-        let cells = [row.note.clone(), row.sensor.clone()].into_iter().chain(values);
-        writer.write_record(cells.chain([time(row.milliseconds, style)])).unwrap();
+        let cells = [row.note.clone(), row.sensor.clone()]
+            .into_iter()
+            .chain(values);
+        writer
+            .write_record(cells.chain([time(row.milliseconds, style)]))
+            .unwrap();
     }
     writer.into_inner().unwrap()
 }
@@ -94,7 +98,11 @@ fn expected(rows: &[Row]) -> (Vec<Plain>, u64) {
     for row in rows {
         for (at, value) in row.values.iter().enumerate() {
             if let Some(value) = value {
-                let key = (row.sensor.trim().to_owned(), format!("m{at}"), row.milliseconds);
+                let key = (
+                    row.sensor.trim().to_owned(),
+                    format!("m{at}"),
+                    row.milliseconds,
+                );
                 cells.insert(key, *value);
                 read += 1;
             }
@@ -116,7 +124,10 @@ fn pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 
 fn adds_up(outcome: &Outcome) {
     let counts = &outcome.seen.counts;
-    assert_eq!(counts.read, counts.stored + counts.rejected + counts.duplicated);
+    assert_eq!(
+        counts.read,
+        counts.stored + counts.rejected + counts.duplicated
+    );
 }
 
 proptest! {

@@ -54,7 +54,13 @@ fn what_is_no_number_says_why() {
 
 #[test]
 fn what_python_takes_is_taken() {
-    for (text, value) in [("5.", 5.0), (".5", 0.5), ("+1.5", 1.5), ("1E+05", 1e5), ("-0", -0.0)] {
+    for (text, value) in [
+        ("5.", 5.0),
+        (".5", 0.5),
+        ("+1.5", 1.5),
+        ("1E+05", 1e5),
+        ("-0", -0.0),
+    ] {
         assert_eq!(parse(text.as_bytes()), Ok(value), "{text}");
     }
     assert!(parse(b"-0").unwrap().is_sign_negative());

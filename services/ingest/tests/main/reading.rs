@@ -6,7 +6,7 @@ use serde_json::json;
 use store::readings::Reading;
 
 /// Terms that refuse nothing by themselves.
-pub fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     Terms {
         latest: "2100-01-01T00:00:00Z".parse().unwrap(),
         longest_line: 1024 * 1024,
@@ -17,7 +17,7 @@ pub fn terms() -> Terms {
 }
 
 /// A profile from its settings, as they stand in a configuration.
-pub fn profile(settings: serde_json::Value) -> Profile {
+pub(crate) fn profile(settings: serde_json::Value) -> Profile {
     let mut whole = json!({ "name": "test" });
     whole
         .as_object_mut()
@@ -27,33 +27,39 @@ pub fn profile(settings: serde_json::Value) -> Profile {
 }
 
 /// A reading as (sensor, metric, milliseconds, value).
-pub type Plain = (String, String, i64, f64);
+pub(crate) type Plain = (String, String, i64, f64);
 
 /// What came out of a file.
-pub struct Outcome {
-    pub seen: Seen,
+pub(crate) struct Outcome {
+    /// What the pass saw.
+    pub(crate) seen: Seen,
     /// What would be written, part by part.
-    pub written: Vec<Vec<Plain>>,
+    pub(crate) written: Vec<Vec<Plain>>,
 }
 
 impl Outcome {
     /// Everything written, as it ends in the database: later parts win. Sorted.
-    pub fn stored(&self) -> Vec<Plain> {
+    pub(crate) fn stored(&self) -> Vec<Plain> {
         let mut cells = std::collections::BTreeMap::new();
         for (sensor, metric, time, value) in self.written.iter().flatten().cloned() {
             cells.insert((sensor, metric, time), value);
         }
         let cells = cells.into_iter();
-        cells.map(|((sensor, metric, time), value)| (sensor, metric, time, value)).collect()
+        cells
+            .map(|((sensor, metric, time), value)| (sensor, metric, time, value))
+            .collect()
     }
 
     /// The first refusals, one line each.
-    pub fn refusals(&self) -> Vec<String> {
+    pub(crate) fn refusals(&self) -> Vec<String> {
         let first = self.seen.rejects.first().iter();
         first
             .map(|reject| {
                 let column = reject.column.as_deref().unwrap_or("-");
-                format!("{} {column} `{}` {}", reject.line, reject.value, reject.reason)
+                format!(
+                    "{} {column} `{}` {}",
+                    reject.line, reject.value, reject.reason
+                )
             })
             .collect()
     }
@@ -69,7 +75,7 @@ fn plain(reading: &Reading) -> Plain {
 }
 
 /// Reads `pieces` one after the other.
-pub fn read_pieces<'a>(
+pub(crate) fn read_pieces<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     profile: &Profile,
     terms: &Terms,
@@ -79,7 +85,12 @@ pub fn read_pieces<'a>(
     let mut pass = Pass::new(rules, terms, terms.part, key);
     let mut written = vec![];
     let mut take = |part: &mut Part| -> Result<(), Stop> {
-        written.push(part.batches(7, 0).flatten().map(|reading| plain(&reading)).collect());
+        written.push(
+            part.batches(7, 0)
+                .flatten()
+                .map(|reading| plain(&reading))
+                .collect(),
+        );
         Ok(())
     };
     for piece in pieces {
@@ -93,6 +104,6 @@ pub fn read_pieces<'a>(
 }
 
 /// Reads `bytes` in one piece.
-pub fn read(bytes: &[u8], profile: &Profile) -> Outcome {
+pub(crate) fn read(bytes: &[u8], profile: &Profile) -> Outcome {
     read_pieces([bytes], profile, &terms(), "incoming/file.csv")
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::reading::{profile, read, read_pieces, terms};
 
-pub fn pack(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(vec![], Compression::default());
     packer.write_all(bytes).unwrap();
     packer.finish().unwrap()
@@ -58,18 +58,29 @@ proptest! {
         // The first ten bytes are the header: name, time and system stand there and are not read.
         let at = 10 + at.index(packed.len() - 10);
         packed[at] ^= 1 << bit;
-        prop_assert!(read(&packed, &profile(json!({}))).seen.problem.is_some());
+        let problem = read(&packed, &profile(json!({}))).seen.problem;
+        prop_assert!(problem.is_some());
     }
 }
 
 #[test]
 fn bytes_behind_the_end_are_refused() {
-    for garbage in [&b"x"[..], b"\0", b"\x1f", b"\x1f\x8c", b"sensor_id,timestamp,value\n"] {
+    for garbage in [
+        &b"x"[..],
+        b"\0",
+        b"\x1f",
+        b"\x1f\x8c",
+        b"sensor_id,timestamp,value\n",
+    ] {
         let mut packed = pack(&table(3));
         packed.extend_from_slice(garbage);
         for size in [1, 2, 1000] {
-            let outcome =
-                read_pieces(packed.chunks(size), &profile(json!({})), &terms(), "a.csv.gz");
+            let outcome = read_pieces(
+                packed.chunks(size),
+                &profile(json!({})),
+                &terms(),
+                "a.csv.gz",
+            );
             let problem = outcome.seen.problem.unwrap();
             let expected = if garbage == b"\x1f" {
                 "ends too early"
@@ -89,7 +100,10 @@ fn what_unpacks_to_too_much_is_refused_in_bounded_memory() {
     terms.longest_line = 100 << 20;
     let outcome = read_pieces(bomb.chunks(1000), &profile(json!({})), &terms, "a.csv.gz");
     let problem = outcome.seen.problem.unwrap();
-    assert!(problem.contains("unpacks to more than 1048576 bytes"), "{problem}");
+    assert!(
+        problem.contains("unpacks to more than 1048576 bytes"),
+        "{problem}"
+    );
     assert!(problem.contains("[ingest] gzip_ratio"), "{problem}");
 }
 
@@ -100,6 +114,9 @@ fn gzip_is_told_by_its_bytes_and_not_by_the_name() {
     assert_eq!(plain.seen.counts.stored, 5);
     let packed = read_pieces([&pack(&table(5))[..]], &profile, &terms(), "a.csv");
     assert_eq!(packed.seen.counts.stored, 5);
-    let twice = read(&pack(&pack(&table(5))), &profile).seen.problem.unwrap();
+    let twice = read(&pack(&pack(&table(5))), &profile)
+        .seen
+        .problem
+        .unwrap();
     assert!(twice.contains("gzip inside of gzip"), "{twice}");
 }

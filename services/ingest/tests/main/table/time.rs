@@ -151,9 +151,18 @@ fn times_are_read_in_every_documented_form() {
     ] {
         assert_eq!(parse(text.as_bytes(), TimeFormat::Auto), noon, "{text}");
     }
-    assert_eq!(parse(b"2024-06-20", TimeFormat::Auto), at(1_718_841_600_000, false));
-    assert_eq!(parse(b"20240620", TimeFormat::Iso), at(1_718_841_600_000, false));
-    assert_eq!(parse(b"20240620", TimeFormat::Unix), at(20_240_620_000, false));
+    assert_eq!(
+        parse(b"2024-06-20", TimeFormat::Auto),
+        at(1_718_841_600_000, false)
+    );
+    assert_eq!(
+        parse(b"20240620", TimeFormat::Iso),
+        at(1_718_841_600_000, false)
+    );
+    assert_eq!(
+        parse(b"20240620", TimeFormat::Unix),
+        at(20_240_620_000, false)
+    );
     assert_eq!(parse(b"0", TimeFormat::Auto), at(0, false));
 }
 
