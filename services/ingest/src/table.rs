@@ -30,9 +30,6 @@ pub use layout::Rules;
 pub use part::Part;
 pub use pass::{Pass, Seen};
 
-/// Distinct readings that make a part: as many as a hash table of 2^20 places takes.
-pub const PART: u32 = 917_504;
-
 /// What a pass depends on beside the profile and the file. It is kept with the decision, so that
 /// every later pass sees what the first one saw, whatever is configured and whenever it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,9 +5,6 @@ use std::hash::BuildHasher;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// What a cell takes in memory, its place in the index included.
-pub const BYTES: usize = 40;
-
 /// A reading, with its names by number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {

@@ -11,7 +11,7 @@ use super::refusal::Reason;
 pub const LONGEST_NAME: usize = 1024;
 
 /// What a name takes beside its letters.
-const OVERHEAD: usize = 64;
+const OVERHEAD: u64 = 64;
 
 /// Names by number.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Names {
     names: Vec<Arc<str>>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl Names {
@@ -40,7 +40,7 @@ impl Names {
         let text = check(name)?;
         let number = u32::try_from(self.names.len()).map_err(|_| Reason::TooLarge)?;
         self.names.push(Arc::from(text));
-        self.bytes += text.len() + OVERHEAD;
+        self.bytes += text.len() as u64 + OVERHEAD;
         let (names, hasher) = (&self.names, &self.hasher);
         self.index.insert_unique(hash, number, |number| {
             hasher.hash_one(names[*number as usize].as_bytes())
@@ -54,7 +54,7 @@ impl Names {
     }
 
     /// Roughly how much memory they take.
-    pub fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> u64 {
         self.bytes
     }
 }

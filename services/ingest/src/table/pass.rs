@@ -44,7 +44,7 @@ impl Pass {
     pub fn new(rules: Rules, terms: &Terms, room: u32, key: &str) -> Self {
         Self {
             unpack: Unpack::new(terms.unpacked),
-            text: Text::new(),
+            text: Text::default(),
             records: Records::new(rules.delimiter, terms.longest_line),
             rows: Rows::new(rules, terms, room, key),
             problem: None,
@@ -85,7 +85,7 @@ impl Pass {
             rejects,
             ..
         } = self.rows;
-        counts.mix(part.names.bytes() as u64);
+        counts.mix(part.names.bytes());
         Ok(Seen {
             counts,
             at_least,

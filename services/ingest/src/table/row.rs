@@ -10,7 +10,7 @@ use super::refusal::{Reason, Refusal};
 use super::time::{self, Time};
 
 /// What a row says. Used again for every row, so that none allocates.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Row {
     /// When.
     pub time: Time,
@@ -19,17 +19,6 @@ pub struct Row {
 }
 
 impl Row {
-    /// Of no file yet.
-    pub fn new() -> Self {
-        Self {
-            time: Time {
-                milliseconds: 0,
-                truncated: false,
-            },
-            values: vec![],
-        }
-    }
-
     /// Reads time and values. Times after `latest` are refused.
     pub fn read(
         &mut self,

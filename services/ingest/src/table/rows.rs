@@ -1,5 +1,7 @@
 //! The rows of one file: what the first line means, which readings there are, what is refused.
 
+use runtime::config::ingest::NAMES;
+
 use super::cells::{Cells, Put};
 use super::layout::{Layout, Rules};
 use super::names::Names;
@@ -8,9 +10,6 @@ use super::record::Record;
 use super::rejects::Rejects;
 use super::row::{Numbers, Row, readings_in};
 use super::{Counts, Stop, Terms};
-
-/// Bytes of names after which a part ends: a file may name another sensor in every line.
-pub const NAMES: usize = 8 * 1024 * 1024;
 
 /// Whoever takes the parts: called when one is complete, except for the last.
 pub type Taker<'a> = dyn FnMut(&mut Part) -> Result<(), Stop> + 'a;
@@ -42,7 +41,7 @@ impl Rows {
             latest: terms.latest.as_millisecond(),
             room,
             full: terms.part,
-            row: Row::new(),
+            row: Row::default(),
             part: Part {
                 number: 0,
                 cells: Cells::new(room),
@@ -56,6 +55,7 @@ impl Rows {
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, taker: &mut Taker<'_>) -> Result<(), Stop> {
+        // A file may name another sensor in every line.
         if self.part.names.bytes() > NAMES {
             self.end_part(taker)?;
         }
@@ -126,7 +126,7 @@ impl Rows {
             return Err(Stop::Outgrown);
         }
         self.overlap.look_at(&self.part);
-        self.counts.mix(self.part.names.bytes() as u64);
+        self.counts.mix(self.part.names.bytes());
         taker(&mut self.part)?;
         self.part.number += 1;
         self.part.cells.clear();

@@ -5,31 +5,26 @@ use super::{Stop, sniff};
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Holds the first bytes back until enough of them are there to be looked at.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Text {
-    head: Option<Vec<u8>>,
+    head: Vec<u8>,
+    looked: bool,
 }
 
 impl Text {
-    /// At the start of a file.
-    pub fn new() -> Self {
-        Self {
-            head: Some(Vec::new()),
-        }
-    }
-
     /// Takes the next bytes and hands over text.
     pub fn push(
         &mut self,
         bytes: &[u8],
         each: &mut impl FnMut(&[u8]) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let Some(head) = &mut self.head else {
+        if self.looked {
             return each(bytes);
-        };
-        let (first, rest) = bytes.split_at(bytes.len().min(sniff::HEAD - head.len()));
-        head.extend_from_slice(first);
-        if head.len() == sniff::HEAD {
+        }
+        let missing = sniff::HEAD - self.head.len();
+        let (first, rest) = bytes.split_at(bytes.len().min(missing));
+        self.head.extend_from_slice(first);
+        if self.head.len() == sniff::HEAD {
             self.finish(each)?;
         }
         each(rest)
@@ -37,7 +32,8 @@ impl Text {
 
     /// Hands over what was held back.
     pub fn finish(&mut self, each: &mut impl FnMut(&[u8]) -> Result<(), Stop>) -> Result<(), Stop> {
-        let head = self.head.take().unwrap_or_default();
+        self.looked = true;
+        let head = std::mem::take(&mut self.head);
         if let Some(what) = sniff::other_than_csv(&head) {
             return Err(Stop::Unreadable(format!(
                 "it is no CSV; by its first bytes it is {what}"

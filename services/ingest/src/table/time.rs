@@ -10,7 +10,7 @@ use super::refusal::Reason;
 static PARSER: DateTimeParser = DateTimeParser::new();
 
 /// A point in time, to the millisecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time {
     /// Milliseconds since 1970, UTC.
     pub milliseconds: i64,
@@ -123,7 +123,7 @@ fn thousandths(fraction: &[u8]) -> (u32, bool) {
 }
 
 fn is_date(year: u32, month: u32, day: u32) -> bool {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let length = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,

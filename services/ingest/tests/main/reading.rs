@@ -1,6 +1,6 @@
 //! Reads bytes as the service does, and keeps everything that came out.
 
-use ingest::table::{PART, Part, Pass, Rules, Seen, Stop, Terms};
+use ingest::table::{Part, Pass, Rules, Seen, Stop, Terms};
 use runtime::config::Profile;
 use serde_json::json;
 use store::readings::Reading;
@@ -12,12 +12,12 @@ pub(crate) fn terms() -> Terms {
         longest_line: 1024 * 1024,
         unpacked: 1 << 40,
         refused_rows: 16 * 1024 * 1024,
-        part: PART,
+        part: 917_504,
     }
 }
 
 /// A profile from its settings, as they stand in a configuration.
-pub(crate) fn profile(settings: serde_json::Value) -> Profile {
+pub(crate) fn profile(settings: &serde_json::Value) -> Profile {
     let mut whole = json!({ "name": "test" });
     whole
         .as_object_mut()

@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     watcher(config)?;
     prefixes(config)?;
     overlaps(config)?;
+    ingest(config)?;
     notifier(config)?;
     profile::check(&config.profiles)
 }
@@ -186,7 +187,27 @@ fn prefixes(config: &Config) -> Result<(), Wrong> {
     if let Some(bucket) = &config.mover.target_bucket {
         filled("mover.target_bucket", bucket)?;
     }
-    at_least("ingest.longest_line", config.ingest.longest_line, 1)
+    Ok(())
+}
+
+fn ingest(config: &Config) -> Result<(), Wrong> {
+    let ingest = &config.ingest;
+    at_least("ingest.longest_line", ingest.longest_line, 1)?;
+    at_least("ingest.in_memory", ingest.in_memory, 1)?;
+    at_least("ingest.gzip_ratio", ingest.gzip_ratio, 1)?;
+    at_least("ingest.unpacked", ingest.unpacked, 1)?;
+    let one = ingest.most_of_one_file();
+    if ingest.memory < one {
+        return Err(Wrong::new(
+            "ingest.memory",
+            format!(
+                "must be at least {one}, is {}: so much one file may take by `ingest.in_memory`, \
+                 `ingest.refused_rows` and `ingest.longest_line`",
+                ingest.memory
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// What Landfall writes must never be what it watches.

@@ -35,7 +35,7 @@ proptest! {
         cuts.extend([0, plain.len()]);
         cuts.sort_unstable();
         let packed: Vec<u8> = cuts.windows(2).flat_map(|cut| pack(&plain[cut[0]..cut[1]])).collect();
-        let profile = profile(json!({}));
+        let profile = profile(&json!({}));
         let unpacked = read_pieces(packed.chunks(size), &profile, &terms(), "a.csv.gz");
         let expected = read(&plain, &profile);
         prop_assert!(unpacked.seen.gzip && !expected.seen.gzip);
@@ -48,7 +48,7 @@ proptest! {
     fn a_file_that_was_cut_off_anywhere_is_refused(rows in 0_usize..500, cut: prop::sample::Index) {
         let packed = pack(&table(rows));
         let cut = 2 + cut.index(packed.len() - 2);
-        let problem = read(&packed[..cut], &profile(json!({}))).seen.problem.unwrap();
+        let problem = read(&packed[..cut], &profile(&json!({}))).seen.problem.unwrap();
         prop_assert!(problem.contains("ends too early"), "{}", problem);
     }
 
@@ -58,7 +58,7 @@ proptest! {
         // The first ten bytes are the header: name, time and system stand there and are not read.
         let at = 10 + at.index(packed.len() - 10);
         packed[at] ^= 1 << bit;
-        let problem = read(&packed, &profile(json!({}))).seen.problem;
+        let problem = read(&packed, &profile(&json!({}))).seen.problem;
         prop_assert!(problem.is_some());
     }
 }
@@ -77,7 +77,7 @@ fn bytes_behind_the_end_are_refused() {
         for size in [1, 2, 1000] {
             let outcome = read_pieces(
                 packed.chunks(size),
-                &profile(json!({})),
+                &profile(&json!({})),
                 &terms(),
                 "a.csv.gz",
             );
@@ -98,7 +98,7 @@ fn what_unpacks_to_too_much_is_refused_in_bounded_memory() {
     let mut terms = terms();
     terms.unpacked = 1 << 20;
     terms.longest_line = 100 << 20;
-    let outcome = read_pieces(bomb.chunks(1000), &profile(json!({})), &terms, "a.csv.gz");
+    let outcome = read_pieces(bomb.chunks(1000), &profile(&json!({})), &terms, "a.csv.gz");
     let problem = outcome.seen.problem.unwrap();
     assert!(
         problem.contains("unpacks to more than 1048576 bytes"),
@@ -109,7 +109,7 @@ fn what_unpacks_to_too_much_is_refused_in_bounded_memory() {
 
 #[test]
 fn gzip_is_told_by_its_bytes_and_not_by_the_name() {
-    let profile = profile(json!({}));
+    let profile = profile(&json!({}));
     let plain = read_pieces([&table(5)[..]], &profile, &terms(), "a.csv.gz");
     assert_eq!(plain.seen.counts.stored, 5);
     let packed = read_pieces([&pack(&table(5))[..]], &profile, &terms(), "a.csv");

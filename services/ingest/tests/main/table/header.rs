@@ -3,14 +3,14 @@ use serde_json::{Value, json};
 use crate::reading::{Plain, profile, read, read_pieces, terms};
 
 /// Reads a file that has nothing wrong.
-fn stored(settings: Value, text: &str) -> Vec<Plain> {
+fn stored(settings: &Value, text: &str) -> Vec<Plain> {
     let outcome = read(text.as_bytes(), &profile(settings));
     assert_eq!(outcome.seen.problem, None);
     assert_eq!(outcome.refusals(), Vec::<String>::new());
     outcome.stored()
 }
 
-fn problem(settings: Value, text: &str) -> String {
+fn problem(settings: &Value, text: &str) -> String {
     let outcome = read(text.as_bytes(), &profile(settings));
     outcome.seen.problem.unwrap()
 }
@@ -32,7 +32,7 @@ fn the_default_profile_reads_files_with_and_without_a_header() {
         "s,1700000000,5,C,ignored\n",
         "sensor_id,1700000000,5\ns,1700000000,5\n",
     ] {
-        let stored = stored(json!({}), text);
+        let stored = stored(&json!({}), text);
         assert!(stored.contains(&one("s", "value", 5.0)[0]), "{text}");
     }
     for text in [
@@ -41,7 +41,7 @@ fn the_default_profile_reads_files_with_and_without_a_header() {
         "sensor_id,timestamp,value",
         "sensor_id,timestamp,value\r\n,,\n",
     ] {
-        assert_eq!(stored(json!({}), text), [], "{text:?}");
+        assert_eq!(stored(&json!({}), text), [], "{text:?}");
     }
 }
 
@@ -52,12 +52,12 @@ fn columns_are_found_by_name_or_by_position() {
         "delimiter": "|", "sensor": { "column": "who" }, "time": "when",
         "values": ["how much"], "metric": "what",
     });
-    assert_eq!(stored(named, narrow), one("s", "m", 5.0));
+    assert_eq!(stored(&named, narrow), one("s", "m", 5.0));
     let positions = json!({
         "delimiter": "|", "sensor": { "column": 2 }, "time": 1, "values": [4], "metric": 3,
     });
-    assert_eq!(stored(positions.clone(), narrow), one("s", "m", 5.0));
-    assert_eq!(stored(positions, "1700000000|s|m|5\n"), one("s", "m", 5.0));
+    assert_eq!(stored(&positions, narrow), one("s", "m", 5.0));
+    assert_eq!(stored(&positions, "1700000000|s|m|5\n"), one("s", "m", 5.0));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_metric_is_called_like_its_column_unless_it_has_a_name() {
     let text = "t,a,b\n1700000000,1,2\n";
     let metrics = |values: Value| {
         let settings = json!({ "sensor": { "fixed": "s" }, "time": 1, "values": values });
-        let stored = stored(settings, text);
+        let stored = stored(&settings, text);
         stored
             .into_iter()
             .map(|(_, metric, _, value)| (metric, value))
@@ -84,7 +84,7 @@ fn a_metric_is_called_like_its_column_unless_it_has_a_name() {
 
 #[test]
 fn the_sensor_may_be_the_files_name() {
-    let profile = profile(json!({ "sensor": "file_name" }));
+    let profile = profile(&json!({ "sensor": "file_name" }));
     for (key, sensor) in [
         ("incoming/a b/pump 7.csv", "pump 7"),
         ("pump.csv.gz", "pump"),
@@ -106,40 +106,40 @@ fn the_sensor_may_be_the_files_name() {
 #[test]
 fn a_header_that_lacks_a_column_is_said_so_in_one_line() {
     assert_eq!(
-        problem(json!({}), "device,timestamp,value\ns,1700000000,5\n"),
+        problem(&json!({}), "device,timestamp,value\ns,1700000000,5\n"),
         "line 1 names no column `sensor_id`, which the profile uses; \
          it has: device, timestamp, value (it is no row of data either)"
     );
     assert_eq!(
-        problem(json!({ "header": "yes" }), "s,1700000000,5\n"),
+        problem(&json!({ "header": "yes" }), "s,1700000000,5\n"),
         "line 1 names no column `sensor_id`, which the profile uses; it has: s, 1700000000, 5"
     );
     assert_eq!(
-        problem(json!({}), "sensor_id,value,timestamp,Value,value\n"),
+        problem(&json!({}), "sensor_id,value,timestamp,Value,value\n"),
         "line 1 names the column `value` 2 times (it is no row of data either)"
     );
     assert_eq!(
         problem(
-            json!({ "header": "no", "sensor": { "column": 1 }, "time": 2, "values": [4] }),
+            &json!({ "header": "no", "sensor": { "column": 1 }, "time": 2, "values": [4] }),
             "s,1,2\n"
         ),
         "line 1 has 3 columns, and the profile uses column 4"
     );
     assert_eq!(
-        problem(json!({ "time": "when" }), "s,1700000000,5\n"),
+        problem(&json!({ "time": "when" }), "s,1700000000,5\n"),
         "line 1 names no column `sensor_id`, which the profile uses; \
          it has: s, 1700000000, 5 (it is no row of data either)"
     );
     assert_eq!(
         problem(
-            json!({ "sensor": { "fixed": "s" }, "time": 1, "values": [2, 3] }),
+            &json!({ "sensor": { "fixed": "s" }, "time": 1, "values": [2, 3] }),
             "1700000000,5,6\n"
         ),
         "the profile gives column 2 no metric, and the file has no header"
     );
     assert_eq!(
         problem(
-            json!({ "sensor": { "fixed": "s" }, "time": 1, "values": [2, 3] }),
+            &json!({ "sensor": { "fixed": "s" }, "time": 1, "values": [2, 3] }),
             "t,a,a\n1700000000,5,6\n"
         ),
         "two columns have the metric `a`"

@@ -80,7 +80,7 @@ fn by_python(path: &Path, arguments: &[&str], file_name: &str) -> Vec<(String, S
     cells
 }
 
-fn compare(group: &str, settings: Value, arguments: &[&str], files: usize) {
+fn compare(group: &str, settings: &Value, arguments: &[&str], files: usize) {
     let Some(folder) = folder() else { return };
     let profile = profile(settings);
     let mut seen = 0;
@@ -107,7 +107,7 @@ fn compare(group: &str, settings: Value, arguments: &[&str], files: usize) {
 #[test]
 fn the_files_of_the_numenta_benchmark_are_read_as_python_reads_them() {
     let settings = json!({ "sensor": "file_name", "values": ["value"] });
-    compare("nab", settings, &[",", "", "timestamp", "value"], 3);
+    compare("nab", &settings, &[",", "", "timestamp", "value"], 3);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn the_files_of_air_quality_sensors_are_read_as_python_reads_them() {
     let settings = json!({ "delimiter": ";", "values": ["P1", "P2"] });
     compare(
         "luftdaten",
-        settings,
+        &settings,
         &[";", "sensor_id", "timestamp", "P1", "P2"],
         10,
     );

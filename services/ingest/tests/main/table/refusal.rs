@@ -6,7 +6,7 @@ const HEADER: &str = "sensor_id,timestamp,value\n";
 
 /// Reads rows below the standard header.
 fn rows(text: &[u8]) -> Outcome {
-    read(&[HEADER.as_bytes(), text].concat(), &profile(json!({})))
+    read(&[HEADER.as_bytes(), text].concat(), &profile(&json!({})))
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_quote_that_is_never_closed_refuses_every_line_it_swallows() {
 
 #[test]
 fn a_refused_row_of_a_wide_file_counts_all_its_values() {
-    let wide = profile(json!({ "sensor": { "fixed": "s" }, "values": ["a", "b", "c"] }));
+    let wide = profile(&json!({ "sensor": { "fixed": "s" }, "values": ["a", "b", "c"] }));
     let outcome = read(
         b"timestamp,a,b,c\n1700000000,1,,3\n1700000001,x,,3\n1700000002,,,\n,,,\n",
         &wide,
@@ -139,7 +139,7 @@ fn lines_are_counted_as_an_editor_does() {
         for size in 1..bytes.len() {
             let outcome = read_pieces(
                 bytes.as_bytes().chunks(size),
-                &profile(json!({})),
+                &profile(&json!({})),
                 &terms(),
                 "a.csv",
             );
@@ -157,7 +157,7 @@ fn lines_are_counted_as_an_editor_does() {
 fn a_line_without_end_is_named_and_not_kept() {
     let mut small = terms();
     small.longest_line = 100;
-    let profile = profile(json!({}));
+    let profile = profile(&json!({}));
     let fits = format!("{HEADER}{},1700000000,1\n", "s".repeat(87));
     let outcome = read_pieces([fits.as_bytes()], &profile, &small, "a.csv");
     assert_eq!(
@@ -215,7 +215,7 @@ fn what_is_no_csv_is_named_once() {
         (&marked, "UTF-16"),
         (&noise, "a binary file"),
     ] {
-        let outcome = read(bytes, &profile(json!({})));
+        let outcome = read(bytes, &profile(&json!({})));
         let problem = outcome.seen.problem.unwrap();
         assert_eq!(
             problem,
@@ -235,7 +235,7 @@ fn what_only_resembles_something_else_is_read() {
         "<s>,1700000000,1\n",
         "\u{feff}s,1700000000,1\n",
     ] {
-        let outcome = read(text.as_bytes(), &profile(json!({})));
+        let outcome = read(text.as_bytes(), &profile(&json!({})));
         assert_eq!(
             (outcome.seen.problem, outcome.seen.counts.stored),
             (None, 1),
@@ -243,7 +243,7 @@ fn what_only_resembles_something_else_is_read() {
         );
     }
     assert_eq!(
-        read("\u{feff}s,1700000000,1".as_bytes(), &profile(json!({}))).stored()[0].0,
+        read("\u{feff}s,1700000000,1".as_bytes(), &profile(&json!({}))).stored()[0].0,
         "s"
     );
 }

@@ -22,7 +22,7 @@ fn refused_rows_stand_as_they_stood_and_load_again_when_they_are_corrected() {
                 short,c\r\n\
                 fine,d,1700000002,4\r\n\
                 last,e,soon,5";
-    let outcome = read(text.as_bytes(), &profile(json!({})));
+    let outcome = read(text.as_bytes(), &profile(&json!({})));
     let rows = outcome.seen.rejects.rows();
     assert_eq!(
         String::from_utf8(rows.clone()).unwrap(),
@@ -57,14 +57,14 @@ fn refused_rows_stand_as_they_stood_and_load_again_when_they_are_corrected() {
         .replace("\"x\"", "\"2\"")
         .replace("short,c", "short,c,1700000003,3")
         .replace("soon", "1700000004");
-    let again = read(corrected.as_bytes(), &profile(json!({})));
+    let again = read(corrected.as_bytes(), &profile(&json!({})));
     assert_eq!(again.refusals(), Vec::<String>::new());
     assert_eq!(again.seen.counts.stored, 3);
 }
 
 #[test]
 fn a_file_without_a_header_has_refused_rows_without_one() {
-    let outcome = read(b"a,1700000000,1\nb,1700000000,x\n", &profile(json!({})));
+    let outcome = read(b"a,1700000000,1\nb,1700000000,x\n", &profile(&json!({})));
     assert_eq!(outcome.seen.rejects.rows(), b"b,1700000000,x\n");
     assert_eq!(outcome.refusals(), ["2 3 `x` is not a number"]);
 }
@@ -75,7 +75,7 @@ fn nothing_in_the_list_is_a_formula() {
         let text = format!("=a,1700000000,1\n=a,1700000000,\"{value}\"\n");
         let outcome = read_pieces(
             [text.as_bytes()],
-            &profile(json!({})),
+            &profile(&json!({})),
             &terms(),
             "=HYPERLINK(\"x\"),\n.csv",
         );
@@ -102,7 +102,7 @@ fn rows_that_do_not_fit_are_counted_and_said() {
     for row in 0..5000 {
         text.push_str(&format!("bad{row},never,1\n"));
     }
-    let outcome = read_pieces([text.as_bytes()], &profile(json!({})), &small, "a.csv");
+    let outcome = read_pieces([text.as_bytes()], &profile(&json!({})), &small, "a.csv");
     let list = list(&outcome);
     let rows = outcome.seen.rejects.rows();
     let kept = rows.iter().filter(|byte| **byte == b'\n').count();

@@ -82,7 +82,7 @@ fn columns_of(columns: usize, header: bool) -> runtime::config::Profile {
             json!({ "column": column, "metric": metric })
         })
         .collect();
-    profile(json!({
+    profile(&json!({
         "delimiter": ";",
         "header": if header { "auto" } else { "no" },
         "sensor": { "column": if header { json!("sensor") } else { json!(2) } },
@@ -232,7 +232,7 @@ proptest! {
         let bytes = if gzip { super::gzip::pack(&bytes) } else { bytes };
         let mut small = terms();
         (small.part, small.longest_line, small.refused_rows) = (16, 200, 1000);
-        for profile in [profile(json!({})), columns_of(columns, header)] {
+        for profile in [profile(&json!({})), columns_of(columns, header)] {
             let one = read_pieces(pieces(&bytes, &cuts), &profile, &small, "a.csv");
             adds_up(&one);
             let rejects = &one.seen.rejects;

@@ -75,9 +75,7 @@ proptest! {
     ) {
         let sign = if negative { "-" } else { "" };
         let signed = if negative { -i128::from(nanoseconds) } else { nanoseconds.into() };
-        let time = Timestamp::from_nanosecond(signed).unwrap();
         let expected = at(i64::try_from(signed.div_euclid(1_000_000)).unwrap(), nanoseconds % 1_000_000 != 0);
-        prop_assert_eq!(expected.unwrap().milliseconds, time.as_nanosecond().div_euclid(1_000_000) as i64);
         for (unit, digits) in [(1_000_000_000, 9), (1_000_000, 6), (1_000, 3), (1, 0)] {
             let (whole, rest) = (nanoseconds / unit, nanoseconds % unit);
             let text = if digits == 0 {
