@@ -13,6 +13,8 @@
 //! it says.
 
 mod desk;
+#[cfg(test)]
+mod fixtures;
 mod hear;
 mod mail;
 mod mailbox;

@@ -39,7 +39,7 @@ pub(crate) fn compose(heading: &Heading<'_>, event: &Event) -> Result<Vec<u8>, S
     let mut message = Message::builder()
         .from(heading.from.clone())
         .date(SystemTime::from(heading.date))
-        .subject(story.subject.as_str())
+        .subject(single_spaced(&story.subject))
         .message_id(Some(format!("<{id}>")))
         .header(AutoSubmitted);
     if let Some(reply_to) = heading.reply_to {
@@ -64,6 +64,13 @@ pub(crate) fn compose(heading: &Heading<'_>, event: &Event) -> Result<Vec<u8>, S
         .multipart(alternatives)
         .map(|message| message.formatted())
         .map_err(|error| format!("the mail cannot be written: {error}"))
+}
+
+/// Readers drop the spaces between two encoded words, where the encoder leaves all but one of a
+/// row. The body has the key as it is.
+fn single_spaced(subject: &str) -> String {
+    let words: Vec<&str> = subject.split(' ').filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 /// Says that nobody has written this, so that no machine answers (RFC 3834).
