@@ -12,7 +12,11 @@ pub(crate) fn time(text: &str) -> Timestamp {
 }
 
 pub(crate) fn file(key: &str) -> File {
-    let version = Version::new("\"0cc175b9c0f1b6a831c399e269772661\"", time("2026-11-22T08:00:00Z"), None);
+    let version = Version::new(
+        "\"0cc175b9c0f1b6a831c399e269772661\"",
+        time("2026-11-22T08:00:00Z"),
+        None,
+    );
     File {
         id: FileId::of("landing", key, &version),
         bucket: "landing".to_owned(),
@@ -97,7 +101,8 @@ pub(crate) fn failed(key: &str, step: User) -> Failed {
         file: file(key),
         replay: 0,
         step,
-        reason: "access denied: s3:GetObject on bucket landing; grant it to the key of ingest".to_owned(),
+        reason: "access denied: s3:GetObject on bucket landing; grant it to the key of ingest"
+            .to_owned(),
         dead_letter: DeadLetter {
             stream: "DEAD".to_owned(),
             sequence: 17,

@@ -42,7 +42,7 @@ use wake::Wake;
 /// Checks the settings and hands the steps over.
 pub async fn start(context: &Context) -> Result<(), Trouble> {
     let settings = Settings::new(&context.config).map_err(|reason| Trouble::Reject { reason })?;
-    let client = Client::new(Arc::clone(&settings.endpoint));
+    let client = Client::new(Arc::clone(&settings.endpoint), smtp::KEPT);
     let desk = Arc::new(Desk::new(
         settings,
         Arc::clone(&context.journal),

@@ -6,7 +6,7 @@ use lettre::message::Mailbox;
 pub(crate) fn parse(setting: &str, address: &str) -> Result<Mailbox, String> {
     let wrong = |why: &str| {
         Err(format!(
-            "{setting}: {address:?} {why}; write one like \"Ops <ops@example.com>\""
+            "`{setting}`: {address:?} {why}; write one like \"Ops <ops@example.com>\""
         ))
     };
     if address.chars().any(char::is_control) {

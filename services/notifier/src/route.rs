@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use globset::{GlobBuilder, GlobMatcher};
 use lettre::message::Mailbox;
 use proto::{Data, Event};
+use runtime::config::glob;
 use runtime::config::notifier::{self as config, Outcome};
 
 use crate::mailbox;
@@ -24,13 +24,8 @@ pub(crate) struct Routes {
 
 #[derive(Debug)]
 struct Route {
-    name: String,
-    bucket: Option<GlobMatcher>,
-    key: Option<GlobMatcher>,
-    profile: Option<String>,
-    outcome: Option<Outcome>,
+    config: config::Route,
     to: Vec<Mailbox>,
-    delay: Option<Duration>,
 }
 
 /// What the routes say about one event.
@@ -57,9 +52,9 @@ pub(crate) fn outcome(event: &Event) -> Option<Outcome> {
 impl Routes {
     /// The routes of the configuration, or the line that says what is wrong with them.
     pub(crate) fn new(config: &config::Config) -> Result<Self, String> {
-        let to = receivers("[notifier] to", &config.to)?;
+        let to = receivers("notifier.to", &config.to)?;
         Ok(Self {
-            operators: match receivers("[notifier] operators", &config.operators)? {
+            operators: match receivers("notifier.operators", &config.operators)? {
                 operators if operators.is_empty() => to.clone(),
                 operators => operators,
             },
@@ -68,7 +63,8 @@ impl Routes {
             routes: config
                 .routes
                 .iter()
-                .map(Route::new)
+                .enumerate()
+                .map(|(index, route)| Route::new(index, route))
                 .collect::<Result<_, _>>()?,
         })
     }
@@ -81,7 +77,7 @@ impl Routes {
             .find(|route| route.matches(event, outcome))
         {
             Some(route) => Choice {
-                route: Some(&route.name),
+                route: Some(&route.config.name),
                 to: &route.to,
                 delay: route.delay(outcome, self.delay),
             },
@@ -97,12 +93,6 @@ impl Routes {
             },
         }
     }
-
-    /// The longest delay that a mail may have.
-    pub(crate) fn longest_delay(&self) -> Duration {
-        let of_routes = self.routes.iter().filter_map(|route| route.delay);
-        of_routes.fold(self.delay, Duration::max)
-    }
 }
 
 /// Bad news is told at once.
@@ -114,19 +104,10 @@ fn usual_delay(outcome: Outcome, delay: Duration) -> Duration {
 }
 
 impl Route {
-    fn new(config: &config::Route) -> Result<Self, String> {
-        let at = format!("[[notifier.routes]] \"{}\"", config.name);
-        if config.name.is_empty() {
-            return Err(format!("{at}: name is empty; records and logs need one"));
-        }
+    fn new(index: usize, config: &config::Route) -> Result<Self, String> {
         Ok(Self {
-            name: config.name.clone(),
-            bucket: glob(&at, "bucket", config.bucket.as_deref())?,
-            key: glob(&at, "key", config.key.as_deref())?,
-            profile: config.profile.clone(),
-            outcome: config.outcome,
-            to: receivers(&format!("{at} to"), &config.to)?,
-            delay: config.delay,
+            to: receivers(&format!("notifier.routes[{index}].to"), &config.to)?,
+            config: config.clone(),
         })
     }
 
@@ -134,16 +115,19 @@ impl Route {
     /// route for some team's files does not take failures from the operators.
     fn matches(&self, event: &Event, outcome: Outcome) -> bool {
         let (file, _) = event.about();
-        let fits = |glob: &Option<GlobMatcher>, text: &str| {
-            glob.as_ref().is_none_or(|glob| glob.is_match(text))
+        let config = &self.config;
+        let fits = |pattern: &Option<String>, text: &str| {
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| glob::matches(pattern, text))
         };
-        let named = self.outcome.is_none_or(|named| named == outcome);
-        let asked_for = outcome != Outcome::Failed || self.outcome == Some(Outcome::Failed);
+        let named = config.outcome.is_none_or(|named| named == outcome);
+        let asked_for = outcome != Outcome::Failed || config.outcome == Some(Outcome::Failed);
         named
             && asked_for
-            && fits(&self.bucket, &file.bucket)
-            && fits(&self.key, &file.key)
-            && self
+            && fits(&config.bucket, &file.bucket)
+            && fits(&config.key, &file.key)
+            && config
                 .profile
                 .as_ref()
                 .is_none_or(|profile| *profile == file.profile)
@@ -151,21 +135,11 @@ impl Route {
 
     /// A route's delay is meant for ingested files, or for the outcome that it names.
     fn delay(&self, outcome: Outcome, default: Duration) -> Duration {
-        match self.delay {
-            Some(delay) if outcome == Outcome::Ingested || self.outcome.is_some() => delay,
+        match self.config.delay {
+            Some(delay) if outcome == Outcome::Ingested || self.config.outcome.is_some() => delay,
             _ => usual_delay(outcome, default),
         }
     }
-}
-
-fn glob(at: &str, setting: &str, glob: Option<&str>) -> Result<Option<GlobMatcher>, String> {
-    let Some(glob) = glob else { return Ok(None) };
-    // As in profiles: `*` does not cross `/`, `**` does.
-    GlobBuilder::new(glob)
-        .literal_separator(true)
-        .build()
-        .map(|glob| Some(glob.compile_matcher()))
-        .map_err(|error| format!("{at} {setting}: `{glob}` is no glob: {}", error.kind()))
 }
 
 /// Parses receivers; whoever is named twice is told once.
@@ -179,7 +153,7 @@ fn receivers(setting: &str, addresses: &[String]) -> Result<Vec<Mailbox>, String
     }
     if receivers.len() > MOST_RECEIVERS {
         return Err(format!(
-            "{setting}: {} receivers are more than one mail may have ({MOST_RECEIVERS}); let them \
+            "`{setting}`: {} receivers are more than one mail may have ({MOST_RECEIVERS}); let them \
              read a mailing list",
             receivers.len()
         ));

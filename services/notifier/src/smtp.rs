@@ -15,7 +15,7 @@ use proto::event::Receiver;
 
 use crate::visible::visible;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, KEPT};
 pub(crate) use connect::Endpoint;
 
 /// A mail server.
@@ -195,5 +195,7 @@ pub(crate) fn is_done(code: lettre::transport::smtp::response::Code) -> bool {
     code.severity == Severity::PositiveCompletion
 }
 
+#[cfg(test)]
+pub(crate) mod scripted;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,10 @@ fn mailbox(text: &str) -> Mailbox {
 fn written(event: &Event) -> Vec<u8> {
     let from = mailbox("Lándfall <landfall@plant.example>");
     let reply_to = mailbox("Help <help@plant.example>");
-    let to = [mailbox("\"Operations, Süd\" <ops@example.com>"), mailbox("b@example.com")];
+    let to = [
+        mailbox("\"Operations, Süd\" <ops@example.com>"),
+        mailbox("b@example.com"),
+    ];
     let heading = Heading {
         from: &from,
         reply_to: Some(&reply_to),
@@ -34,7 +37,10 @@ fn moved_of(key: &str) -> Event {
 fn addresses(address: Option<&Address<'_>>) -> Vec<(Option<String>, String)> {
     let all = address.unwrap().iter();
     all.map(|one| {
-        (one.name.as_ref().map(ToString::to_string), one.address.as_ref().unwrap().to_string())
+        (
+            one.name.as_ref().map(ToString::to_string),
+            one.address.as_ref().unwrap().to_string(),
+        )
     })
     .collect()
 }
@@ -47,23 +53,47 @@ fn named(name: &str, address: &str) -> (Option<String>, String) {
 fn another_parser_reads_what_was_written() {
     let bytes = written(&moved_of("incoming/pump-7.csv"));
     let mail = MessageParser::default().parse(&bytes).unwrap();
-    assert_eq!(addresses(mail.from()), [named("Lándfall", "landfall@plant.example")]);
+    assert_eq!(
+        addresses(mail.from()),
+        [named("Lándfall", "landfall@plant.example")]
+    );
     assert_eq!(
         addresses(mail.to()),
-        [named("Operations, Süd", "ops@example.com"), (None, "b@example.com".to_owned())]
+        [
+            named("Operations, Süd", "ops@example.com"),
+            (None, "b@example.com".to_owned())
+        ]
     );
-    assert_eq!(addresses(mail.reply_to()), [named("Help", "help@plant.example")]);
+    assert_eq!(
+        addresses(mail.reply_to()),
+        [named("Help", "help@plant.example")]
+    );
     assert_eq!(mail.subject(), Some("pump-7.csv: 1,234 readings stored"));
-    assert_eq!(mail.message_id(), Some("0123456789abcdef0123456789abcdef.0.0@plant.example"));
+    assert_eq!(
+        mail.message_id(),
+        Some("0123456789abcdef0123456789abcdef.0.0@plant.example")
+    );
     assert_eq!(mail.date().unwrap().to_rfc3339(), "2026-11-22T09:10:00Z");
-    assert_eq!(mail.header_raw("Auto-Submitted").map(str::trim), Some("auto-generated"));
+    assert_eq!(
+        mail.header_raw("Auto-Submitted").map(str::trim),
+        Some("auto-generated")
+    );
     assert_eq!((mail.text_body_count(), mail.html_body_count()), (1, 1));
     assert!(mail.content_type_is("multipart", "alternative"));
     let text = mail.body_text(0).unwrap();
-    assert!(text.starts_with("pump-7.csv: stored\r\n\r\nThe file was read"), "{text}");
-    assert!(text.contains("\r\nFiled as:\r\n  processed/incoming/pump-7.csv in bucket landing\r\n"), "{text}");
+    assert!(
+        text.starts_with("pump-7.csv: stored\r\n\r\nThe file was read"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\r\nFiled as:\r\n  processed/incoming/pump-7.csv in bucket landing\r\n"),
+        "{text}"
+    );
     let html = mail.body_html(0).unwrap();
-    assert!(html.contains("1,234 readings are in the database."), "{html}");
+    assert!(
+        html.contains("1,234 readings are in the database."),
+        "{html}"
+    );
 }
 
 trait ContentType {
@@ -93,9 +123,17 @@ fn a_key_cannot_write_headers_or_html() {
     assert_eq!(mail.headers().len(), 9, "{:?}", mail.headers());
     let html = mail.body_html(0).unwrap();
     assert!(!html.contains("<script"));
-    assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;amp;&quot;&lt;U+202E&gt;.csv"), "{html}");
+    assert!(
+        html.contains(
+            "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;amp;&quot;&lt;U+202E&gt;.csv"
+        ),
+        "{html}"
+    );
     let text = mail.body_text(0).unwrap();
-    assert!(text.contains("x<U+000D><U+000A>Bcc: victim@example.com<U+000D><U+000A>"), "{text}");
+    assert!(
+        text.contains("x<U+000D><U+000A>Bcc: victim@example.com<U+000D><U+000A>"),
+        "{text}"
+    );
     // Cells are as foreign as keys.
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
 }
@@ -110,12 +148,20 @@ fn a_mail_loads_nothing_and_links_nowhere() {
         let bytes = written(&event);
         let mail = MessageParser::default().parse(&bytes).unwrap();
         let html = mail.body_html(0).unwrap();
-        for tag in ["<img", "<link", "<script", "<style", "<iframe", "src=", "href=", "url("] {
+        for tag in [
+            "<img", "<link", "<script", "<style", "<iframe", "src=", "href=", "url(",
+        ] {
             assert!(!html.contains(tag), "{tag} in {html}");
         }
-        assert_eq!(html.matches("<table").count(), html.matches("</table>").count());
+        assert_eq!(
+            html.matches("<table").count(),
+            html.matches("</table>").count()
+        );
         assert_eq!(html.matches("<tr>").count(), html.matches("</tr>").count());
-        assert_eq!(html.matches("<bdi>").count(), html.matches("</bdi>").count());
+        assert_eq!(
+            html.matches("<bdi>").count(),
+            html.matches("</bdi>").count()
+        );
     }
 }
 
@@ -135,7 +181,10 @@ fn an_event_that_no_mail_is_about_is_named() {
         found_by: proto::event::FoundBy::Sweep,
     };
     let wrong = compose(&heading, &said(User::Watcher, Data::Arrived(arrived))).unwrap_err();
-    assert_eq!(wrong, "no mail is about `arrived`; expected `moved` or `failed`");
+    assert_eq!(
+        wrong,
+        "no mail is about `arrived`; expected `moved` or `failed`"
+    );
 }
 
 proptest! {
@@ -172,7 +221,11 @@ proptest! {
 fn collapsed(text: &str) -> String {
     let mut collapsed = String::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let _ = write!(collapsed, "{}{word}", if collapsed.is_empty() { "" } else { " " });
+        let _ = write!(
+            collapsed,
+            "{}{word}",
+            if collapsed.is_empty() { "" } else { " " }
+        );
     }
     collapsed
 }

@@ -7,7 +7,10 @@ use crate::fixtures::{failed, moved_event, said, time};
 const STORED: &str = "2026-11-22T09:00:00.1234567Z";
 
 fn ops() -> Vec<Mailbox> {
-    vec!["Ops <ops@example.com>".parse().unwrap(), "b@example.com".parse().unwrap()]
+    vec![
+        "Ops <ops@example.com>".parse().unwrap(),
+        "b@example.com".parse().unwrap(),
+    ]
 }
 
 fn from() -> Mailbox {
@@ -16,7 +19,13 @@ fn from() -> Mailbox {
 
 fn waiting() -> Row {
     let event = moved_event("incoming/a.csv");
-    Row::new(&event, Some("plant"), &ops(), time(STORED), Duration::from_secs(600))
+    Row::new(
+        &event,
+        Some("plant"),
+        &ops(),
+        time(STORED),
+        Duration::from_secs(600),
+    )
 }
 
 fn taken() -> Vec<Receiver> {
@@ -32,7 +41,12 @@ fn taken() -> Vec<Receiver> {
 }
 
 fn claimed() -> Row {
-    waiting().claim("me-0".to_owned(), time("2026-11-22T09:10:01Z"), Duration::from_secs(690), taken())
+    waiting().claim(
+        "me-0".to_owned(),
+        time("2026-11-22T09:10:01Z"),
+        Duration::from_secs(690),
+        taken(),
+    )
 }
 
 const RETRIES: Retries = Retries {
@@ -49,7 +63,13 @@ fn a_mail_is_due_at_jetstreams_time_of_the_event_and_the_delay() {
 
 #[test]
 fn nobody_is_an_end_without_a_message_id() {
-    let row = Row::new(&moved_event("a.csv"), Some("quiet"), &[], time(STORED), Duration::ZERO);
+    let row = Row::new(
+        &moved_event("a.csv"),
+        Some("quiet"),
+        &[],
+        time(STORED),
+        Duration::ZERO,
+    );
     assert_eq!(row.next(time(STORED)), Next::Over);
     let told = row.outcome(&from()).unwrap();
     assert_eq!(told.outcome, MailOutcome::Nobody);
@@ -61,7 +81,10 @@ fn nobody_is_an_end_without_a_message_id() {
 fn an_early_wake_waits_for_the_due_time_and_one_in_time_sends() {
     let row = waiting();
     let due = time("2026-11-22T09:10:00.124Z");
-    assert_eq!(row.next(time("2026-11-22T09:10:00.1239Z")), Next::Sleep(due));
+    assert_eq!(
+        row.next(time("2026-11-22T09:10:00.1239Z")),
+        Next::Sleep(due)
+    );
     assert_eq!(row.next(due), Next::Try);
 }
 
@@ -70,7 +93,10 @@ fn a_claim_is_left_alone_until_its_deadline() {
     let row = claimed();
     let deadline = time("2026-11-22T09:21:31Z");
     assert_eq!(row.wake(), Some(deadline));
-    assert_eq!(row.next(time("2026-11-22T09:21:30.999Z")), Next::Sleep(deadline));
+    assert_eq!(
+        row.next(time("2026-11-22T09:21:30.999Z")),
+        Next::Sleep(deadline)
+    );
     assert_eq!(row.next(deadline), Next::GiveUp);
     let unknown = row.unanswered().outcome(&from()).unwrap();
     assert_eq!(unknown.outcome, MailOutcome::Unknown);
@@ -80,7 +106,10 @@ fn a_claim_is_left_alone_until_its_deadline() {
 
 #[test]
 fn an_accepted_mail_tells_what_the_server_said_to_whom() {
-    let told = claimed().answered(MailOutcome::Accepted, "250 2.0.0 queued as 7").outcome(&from()).unwrap();
+    let told = claimed()
+        .answered(MailOutcome::Accepted, "250 2.0.0 queued as 7")
+        .outcome(&from())
+        .unwrap();
     assert_eq!(told.outcome, MailOutcome::Accepted);
     assert_eq!(told.receivers, taken());
     assert_eq!(told.answer.as_deref(), Some("250 2.0.0 queued as 7"));
@@ -91,9 +120,19 @@ fn an_accepted_mail_tells_what_the_server_said_to_whom() {
 
 #[test]
 fn a_mail_that_is_refused_after_its_body_was_taken_for_nobody() {
-    let told = claimed().answered(MailOutcome::Refused, "554 spam").outcome(&from()).unwrap();
-    let answers: Vec<_> = told.receivers.iter().map(|r| (r.accepted, r.answer.as_str())).collect();
-    assert_eq!(answers, [(false, "554 spam"), (false, "550 5.1.1 no such user")]);
+    let told = claimed()
+        .answered(MailOutcome::Refused, "554 spam")
+        .outcome(&from())
+        .unwrap();
+    let answers: Vec<_> = told
+        .receivers
+        .iter()
+        .map(|r| (r.accepted, r.answer.as_str()))
+        .collect();
+    assert_eq!(
+        answers,
+        [(false, "554 spam"), (false, "550 5.1.1 no such user")]
+    );
 }
 
 #[test]
@@ -124,9 +163,15 @@ fn a_mail_that_nobody_takes_for_days_is_refused_with_the_last_words() {
         }
     }
     let tried_for = now.duration_since(first).as_hours();
-    assert!((94..=96).contains(&tried_for), "tried for {tried_for} hours");
+    assert!(
+        (94..=96).contains(&tried_for),
+        "tried for {tried_for} hours"
+    );
     let told = row.outcome(&from()).unwrap();
-    assert_eq!((told.outcome, told.answer.as_deref()), (MailOutcome::Refused, Some("451 later")));
+    assert_eq!(
+        (told.outcome, told.answer.as_deref()),
+        (MailOutcome::Refused, Some("451 later"))
+    );
     assert_eq!(told.receivers, taken());
     // A minute, two, four … an hour, and then hourly: 6 and 96, give or take the quarter.
     assert!((85..=125).contains(&told.tries), "{} tries", told.tries);

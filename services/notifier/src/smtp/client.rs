@@ -15,7 +15,7 @@ use super::{Endpoint, Envelope, Failure, Fate, Offer, Phase, Post, Refusal, Verd
 use super::{is_done, weigh, words_of};
 
 /// For how long a session is kept for the next mail: shorter than any server keeps it.
-const KEPT: Duration = Duration::from_secs(5);
+pub(crate) const KEPT: Duration = Duration::from_secs(5);
 
 /// How long a good-bye may take.
 const QUIT: Duration = Duration::from_secs(1);
@@ -28,6 +28,7 @@ pub(crate) struct Client {
 
 struct Shared {
     endpoint: Arc<Endpoint>,
+    kept: Duration,
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
 }
@@ -45,12 +46,13 @@ struct Session {
 }
 
 impl Client {
-    /// A client without a connection.
-    pub(crate) fn new(endpoint: Arc<Endpoint>) -> Self {
+    /// A client without a connection, which keeps idle sessions for so long.
+    pub(crate) fn new(endpoint: Arc<Endpoint>, kept: Duration) -> Self {
         let slots = Arc::new(Semaphore::new(endpoint.connections));
         Self {
             shared: Arc::new(Shared {
                 endpoint,
+                kept,
                 slots,
                 idle: Mutex::default(),
             }),
@@ -60,7 +62,7 @@ impl Client {
     /// Says good-bye to sessions that nobody has used for a while; never ends.
     pub(crate) async fn tidy(&self) {
         loop {
-            tokio::time::sleep(KEPT).await;
+            tokio::time::sleep(self.shared.kept).await;
             for old in self.shared.take_old() {
                 old.quit().await;
             }
@@ -100,10 +102,19 @@ impl Shared {
         let answers = session.receivers(&envelope.to).await;
         let recorded = recorded(&envelope.to, &answers);
         let refusal = match weigh(&answers, envelope.without_the_late) {
-            Verdict::GoOn => match session.say(Data).await {
-                Ok(_) => return Ok((session, recorded)),
-                Err(failure) => self.refusal(Phase::Data, &failure, envelope),
-            },
+            Verdict::GoOn => {
+                let failure = match session.say(Data).await {
+                    Ok(words) if words.starts_with("354") => return Ok((session, recorded)),
+                    Ok(words) => Failure::Broken(words),
+                    Err(failure) => failure,
+                };
+                let refusal = self.refusal(Phase::Data, &failure, envelope);
+                if let Failure::Broken(_) = failure {
+                    // A good-bye might be taken for the body.
+                    return Err(refusal);
+                }
+                refusal
+            }
             Verdict::Wait(why) => Refusal::NotNow(why, recorded),
             Verdict::GiveUp(why) => Refusal::Never(why, recorded),
             Verdict::Login(failure) => self.away(Phase::Receiver, &failure),
@@ -161,11 +172,11 @@ impl Shared {
         let words = failure.words();
         let hint = match phase {
             Phase::Connect | Phase::Tls if words.contains("certificate") => {
-                "; see [notifier.smtp] ca_file"
+                "; see `notifier.smtp.ca_file`"
             }
-            Phase::Connect => "; see [notifier.smtp] host, port and tls",
+            Phase::Connect => "; see `notifier.smtp`: host, port, tls",
             Phase::Tls => "",
-            _ => "; see [notifier.smtp] user and password",
+            _ => "; see `notifier.smtp`: user, password",
         };
         let address = self.endpoint.address();
         Refusal::Away(format!("{} with {address}: {words}{hint}", phase.name()))
@@ -173,14 +184,14 @@ impl Shared {
 
     fn take_fresh(&self) -> Option<Session> {
         let idle = self.lock().pop()?;
-        (idle.since.elapsed() < KEPT).then_some(idle.session)
+        (idle.since.elapsed() < self.kept).then_some(idle.session)
     }
 
     fn take_old(&self) -> Vec<Session> {
         let mut idle = self.lock();
         let (old, fresh) = idle
             .drain(..)
-            .partition(|idle| idle.since.elapsed() >= KEPT);
+            .partition(|idle| idle.since.elapsed() >= self.kept);
         *idle = fresh;
         let old: Vec<Idle> = old;
         old.into_iter().map(|idle| idle.session).collect()

@@ -1,6 +1,5 @@
 //! Opening a session: TCP, TLS, greeting, `EHLO`, login.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -38,17 +37,11 @@ impl Endpoint {
     /// From the configuration, or the line that says what is wrong with it. `domain` is the
     /// sender's: what the server is told who we are.
     pub(crate) fn new(config: &Smtp, domain: &str) -> Result<Self, String> {
-        if config.timeout.is_zero() {
-            return Err("[notifier.smtp] timeout is zero: write one like \"60s\"".to_owned());
-        }
-        if config.connections == 0 {
-            return Err("[notifier.smtp] connections is 0: at least one is needed".to_owned());
-        }
         Ok(Self {
-            host: config.host.clone(),
+            host: host(config).to_owned(),
             port: config.port,
             security: Security::new(config)?,
-            login: login(config)?,
+            login: login(config),
             hello: ClientId::Domain(domain.to_owned()),
             timeout: config.timeout,
             connections: config.connections,
@@ -82,7 +75,7 @@ impl Endpoint {
             if !connection.can_starttls() {
                 connection.abort().await;
                 let why = "the server offers no STARTTLS; if it speaks TLS from the first byte \
-                           (mostly on port 465), set [notifier.smtp] tls = \"implicit\"";
+                           (mostly on port 465), set `notifier.smtp.tls` to \"implicit\"";
                 return Err((Phase::Tls, Failure::Broken(why.to_owned())));
             }
             let upgrade = async { connection.starttls(tls.clone(), &self.hello).await };
@@ -143,25 +136,17 @@ impl Security {
         match config.tls {
             Tls::Starttls => Ok(Self::Starttls(tls_parameters(config)?)),
             Tls::Implicit => Ok(Self::Implicit(tls_parameters(config)?)),
-            Tls::None if is_loopback(&config.host) => Ok(Self::None),
-            Tls::None => Err(format!(
-                "[notifier.smtp] tls = \"none\" is for this machine only, and host is `{}`; set \
-                 tls = \"starttls\" or \"implicit\"",
-                config.host
-            )),
+            // The configuration refuses it for any host but this one.
+            Tls::None => Ok(Self::None),
         }
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 /// Trusts the authority of `ca_file` and no other where it is set, else the public ones.
 fn tls_parameters(config: &Smtp) -> Result<TlsParameters, String> {
-    let mut builder = TlsParameters::builder(config.host.clone());
+    let mut builder = TlsParameters::builder(host(config).to_owned());
     if let Some(path) = &config.ca_file {
-        let wrong = |why: String| format!("[notifier.smtp] ca_file {}: {why}", path.display());
+        let wrong = |why: String| format!("`notifier.smtp.ca_file`: {}: {why}", path.display());
         let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
         if !pem.windows(10).any(|window| window == b"-----BEGIN") {
             return Err(wrong("holds no PEM certificate".to_owned()));
@@ -173,17 +158,15 @@ fn tls_parameters(config: &Smtp) -> Result<TlsParameters, String> {
     }
     builder
         .build()
-        .map_err(|error| format!("[notifier.smtp] host `{}`: {error}", config.host))
+        .map_err(|error| format!("`notifier.smtp.host`: `{}`: {error}", config.host))
 }
 
-fn login(config: &Smtp) -> Result<Option<Credentials>, String> {
-    match (&config.user, &config.password) {
-        (None, None) => Ok(None),
-        (Some(user), Some(password)) => Ok(Some(Credentials::new(
-            user.clone(),
-            password.expose().to_owned(),
-        ))),
-        (Some(_), None) => Err("[notifier.smtp] user is set and password is not".to_owned()),
-        (None, Some(_)) => Err("[notifier.smtp] password is set and user is not".to_owned()),
-    }
+/// Without the brackets that a URL would have around an IPv6 address.
+fn host(config: &Smtp) -> &str {
+    config.host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn login(config: &Smtp) -> Option<Credentials> {
+    let (user, password) = (config.user.clone()?, config.password.as_ref()?);
+    Some(Credentials::new(user, password.expose().to_owned()))
 }

@@ -8,7 +8,9 @@ fn of_moved(moved: Moved) -> Story {
 
 fn fact<'a>(story: &'a Story, label: &str) -> Option<&'a str> {
     let mut facts = story.facts.iter();
-    facts.find(|(known, _)| *known == label).map(|(_, value)| value.as_str())
+    facts
+        .find(|(known, _)| *known == label)
+        .map(|(_, value)| value.as_str())
 }
 
 #[test]
@@ -20,7 +22,11 @@ fn a_stored_file_says_how_many_readings_from_when_to_when_and_where_it_is() {
         story.paragraphs,
         ["The file was read to its end, and its 1,234 readings are in the database."]
     );
-    let facts: Vec<_> = story.facts.iter().map(|(label, value)| (*label, value.as_str())).collect();
+    let facts: Vec<_> = story
+        .facts
+        .iter()
+        .map(|(label, value)| (*label, value.as_str()))
+        .collect();
     let id = file("incoming/pump-7.csv").id.to_string();
     assert_eq!(
         facts,
@@ -33,7 +39,10 @@ fn a_stored_file_says_how_many_readings_from_when_to_when_and_where_it_is() {
             ("Stored", "1,234"),
             ("From", "2026-11-21 00:00:00 UTC"),
             ("To", "2026-11-21 23:59:00.500 UTC"),
-            ("Filed as", "processed/incoming/pump-7.csv in bucket landing"),
+            (
+                "Filed as",
+                "processed/incoming/pump-7.csv in bucket landing"
+            ),
             ("Profile", "default"),
             ("File id", &id),
         ]
@@ -51,7 +60,10 @@ fn a_partly_stored_file_says_what_was_refused_and_where_it_is() {
         "14 of the file's 20 readings are in the database. 5 were refused in 4 lines."
     );
     assert_eq!(fact(&story, "Refused"), Some("5 in 4 lines"));
-    assert_eq!(fact(&story, "Overridden"), Some("1 by later lines of the file"));
+    assert_eq!(
+        fact(&story, "Overridden"),
+        Some("1 by later lines of the file")
+    );
     assert_eq!(
         fact(&story, "Refused rows"),
         Some("rejected-rows/incoming/pump-7.csv in bucket landing")
@@ -79,12 +91,18 @@ fn a_rejected_file_says_why_and_how_to_mend_it() {
              is a new file.",
         ]
     );
-    assert_eq!(fact(&story, "Filed as"), Some("rejected/incoming/pump-7.csv in bucket landing"));
+    assert_eq!(
+        fact(&story, "Filed as"),
+        Some("rejected/incoming/pump-7.csv in bucket landing")
+    );
 }
 
 #[test]
 fn a_failed_file_says_who_gave_up_why_and_where_the_dead_letter_is() {
-    let event = said(User::Ingest, Data::Failed(fixtures::failed("incoming/a.csv", User::Ingest)));
+    let event = said(
+        User::Ingest,
+        Data::Failed(fixtures::failed("incoming/a.csv", User::Ingest)),
+    );
     let story = story(&event).unwrap();
     assert_eq!(story.subject, "a.csv: failed at ingest");
     assert_eq!(story.verdict, Verdict::Failed);
@@ -93,14 +111,20 @@ fn a_failed_file_says_who_gave_up_why_and_where_the_dead_letter_is() {
         "The ingest gave up on the file: access denied: s3:GetObject on bucket landing; grant it \
          to the key of ingest."
     );
-    assert!(story.paragraphs[1].ends_with("Mend what the reason names, then upload the file again."));
+    assert!(
+        story.paragraphs[1].ends_with("Mend what the reason names, then upload the file again.")
+    );
     assert_eq!(fact(&story, "Dead letter"), Some("stream DEAD, message 17"));
 }
 
 #[test]
 fn a_file_that_left_its_place_says_so() {
     let left = |outcome| {
-        let story = of_moved(Moved { outcome, destination: None, ..moved("a.csv", report()) });
+        let story = of_moved(Moved {
+            outcome,
+            destination: None,
+            ..moved("a.csv", report())
+        });
         assert_eq!(fact(&story, "Filed as"), None);
         story.paragraphs[1].clone()
     };
@@ -117,10 +141,17 @@ fn an_empty_file_is_not_a_success_of_zero_readings() {
 
 #[test]
 fn bounds_are_said_to_be_bounds() {
-    let report = Report { at_least: true, duplicated: 3, ..report() };
+    let report = Report {
+        at_least: true,
+        duplicated: 3,
+        ..report()
+    };
     let story = of_moved(moved("a.csv", report));
     assert_eq!(fact(&story, "Stored"), Some("at most 1,234"));
-    assert_eq!(fact(&story, "Overridden"), Some("at least 3 by later lines of the file"));
+    assert_eq!(
+        fact(&story, "Overridden"),
+        Some("at least 3 by later lines of the file")
+    );
 }
 
 #[test]
@@ -138,7 +169,11 @@ fn long_things_are_cut_and_hidden_ones_are_shown() {
         .collect();
     let story = of_moved(moved);
     assert!(story.subject.chars().count() <= 80, "{}", story.subject);
-    assert!(story.subject.ends_with("<U+202E><U+000A>.csv: rejected"), "{}", story.subject);
+    assert!(
+        story.subject.ends_with("<U+202E><U+000A>.csv: rejected"),
+        "{}",
+        story.subject
+    );
     assert_eq!(story.rejects.len(), 10);
     let text = super::super::text::text(&story);
     assert!(text.len() < 20_000, "{} bytes", text.len());
@@ -147,8 +182,19 @@ fn long_things_are_cut_and_hidden_ones_are_shown() {
 
 #[test]
 fn sizes_and_counts_are_written_for_people() {
-    let sizes: Vec<String> =
-        [0, 1, 999, 1000, 1049, 1050, 999_949, 999_950, 10_737_418_240].map(bytes).to_vec();
+    let sizes: Vec<String> = [
+        0,
+        1,
+        999,
+        1000,
+        1049,
+        1050,
+        999_949,
+        999_950,
+        10_737_418_240,
+    ]
+    .map(bytes)
+    .to_vec();
     assert_eq!(
         sizes,
         [
