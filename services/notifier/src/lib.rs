@@ -23,6 +23,8 @@ mod row;
 mod schedule;
 mod settings;
 mod smtp;
+#[cfg(test)]
+mod tests;
 mod visible;
 mod wake;
 

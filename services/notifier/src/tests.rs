@@ -1,0 +1,6 @@
+//! The steps against a world in memory whose clock, order and faults a test decides, and against
+//! the real NATS and mail servers.
+
+mod interleavings;
+mod traces;
+mod world;

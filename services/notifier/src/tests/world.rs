@@ -1,0 +1,568 @@
+//! A world in memory: a journal, schedules, a queue of messages and a mail server, on tokio's
+//! paused clock. Everything that the steps ask for takes some time, so that two replicas
+//! interleave; how long, and what goes wrong, a seed decides.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use proto::event::{MailOutcome, Notified, Receiver};
+use proto::{Data, Event, subject};
+use runtime::{Message, Step, Trouble};
+use store::journal::{Cell, Created, Entry, Journal, Register, Settled};
+use tokio::time::{Instant, sleep};
+
+use crate::desk::Desk;
+use crate::fixtures;
+use crate::hear::Hear;
+use crate::schedule::Schedules;
+use crate::smtp::{Envelope, Fate, Offer, Post, Refusal};
+use crate::wake::Wake;
+
+/// How likely things go wrong, in percent; and the seed that decides when.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Chaos {
+    pub(crate) seed: u64,
+    /// A replica dies while it works on a message.
+    pub(crate) crash: u64,
+    /// The store does not answer; half of the time it has done what it was asked.
+    pub(crate) store: u64,
+    /// The same of the stream of schedules.
+    pub(crate) nats: u64,
+    /// A message is delivered to another replica while one still works on it.
+    pub(crate) doubled: u64,
+    /// The mail server is not there.
+    pub(crate) away: u64,
+    /// It says *not now* before the body, or after it.
+    pub(crate) later: u64,
+    /// It says *never*.
+    pub(crate) never: u64,
+    /// Its answer to the body is lost.
+    pub(crate) lost: u64,
+}
+
+/// What became of a body as the mail server knows it, and whether the sender heard so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// It is on its way.
+    Sent,
+    /// The server has it.
+    Taken,
+    /// The server does not have it, and nobody was told.
+    Dropped,
+    /// The server said no.
+    Denied,
+}
+
+pub(crate) struct World {
+    pub(crate) chaos: Chaos,
+    start: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    random: u64,
+    registers: HashMap<(String, String), Entry>,
+    outcome: Option<Data>,
+    schedules: HashMap<String, (Event, Timestamp)>,
+    ordered: Vec<Timestamp>,
+    messages: Vec<Queued>,
+    bodies: Vec<Body>,
+    offers: usize,
+    crashes: usize,
+    violations: Vec<String>,
+}
+
+#[derive(Clone)]
+struct Queued {
+    message: Message,
+    visible: Instant,
+    done: bool,
+}
+
+/// Long enough for a million retries, had they been let.
+const FOREVER: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+const ACK_WAIT: Duration = Duration::from_secs(30);
+
+fn base() -> Timestamp {
+    fixtures::time("2026-11-22T09:00:00Z")
+}
+
+impl World {
+    pub(crate) fn new(chaos: Chaos) -> Arc<Self> {
+        let state = State {
+            random: chaos.seed,
+            ..State::default()
+        };
+        Arc::new(Self {
+            chaos,
+            start: Instant::now(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// `JetStream`'s time.
+    pub(crate) fn now(&self) -> Timestamp {
+        base() + SignedDuration::try_from(self.start.elapsed()).unwrap()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// SplitMix64.
+    pub(crate) fn random(&self, below: u64) -> u64 {
+        let mut state = self.state();
+        state.random = state.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+
+    fn chance(&self, percent: u64) -> bool {
+        self.random(100) < percent
+    }
+
+    async fn takes_a_while(&self) {
+        let while_ = Duration::from_millis(1 + self.random(50));
+        sleep(while_).await;
+    }
+
+    /// A desk of a replica whose clock is off by `skew` seconds.
+    pub(crate) fn desk(self: &Arc<Self>, skew: i64, post: Option<Arc<dyn Post>>) -> Arc<Desk> {
+        let world = Arc::clone(self);
+        Arc::new(Desk::new(
+            fixtures::settings(&fixtures::config(25)),
+            Arc::new(Registers(Arc::clone(self))),
+            Arc::new(Delay(Arc::clone(self))),
+            post.unwrap_or_else(|| Arc::new(Mx(Arc::clone(self)))),
+            move || world.now() + SignedDuration::from_secs(skew),
+        ))
+    }
+
+    /// Publishes an event to `FILES`, or a wake.
+    pub(crate) fn publish(&self, subject: &str, event: &Event) {
+        let mut state = self.state();
+        let sequence = u64::try_from(state.messages.len()).unwrap() + 1;
+        let message = Message {
+            subject: subject.to_owned(),
+            headers: HeaderMap::new(),
+            payload: serde_json::to_vec(event).unwrap().into(),
+            sequence,
+            stored: self.now(),
+            delivered: 1,
+        };
+        state.messages.push(Queued {
+            message,
+            visible: Instant::now(),
+            done: false,
+        });
+    }
+
+    pub(crate) fn wake(&self, event: &Event) {
+        self.publish(subject::DELAY_DUE, event);
+    }
+
+    /// Delivers what is due, for ever.
+    async fn deliver(&self) {
+        loop {
+            let now = self.now();
+            let due: Vec<Event> = {
+                let mut state = self.state();
+                let due = |(_, (_, at)): &(&String, &(Event, Timestamp))| *at <= now;
+                let names: Vec<String> = state
+                    .schedules
+                    .iter()
+                    .filter(due)
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                names
+                    .iter()
+                    .map(|name| state.schedules.remove(name).unwrap().0)
+                    .collect()
+            };
+            for event in due {
+                self.wake(&event);
+            }
+            sleep(self.pause()).await;
+        }
+    }
+
+    /// Until something may happen; never longer than the server's tick where something is near.
+    fn pause(&self) -> Duration {
+        let state = self.state();
+        let near = state.messages.iter().any(|queued| !queued.done);
+        let now = self.now();
+        let next = state
+            .schedules
+            .values()
+            .map(|(_, due)| due.duration_since(now))
+            .min();
+        match next {
+            _ if near => Duration::from_millis(100),
+            Some(next) => Duration::try_from(next).unwrap_or_default() + Duration::from_millis(100),
+            None => Duration::from_millis(100),
+        }
+    }
+
+    fn take(&self) -> Option<(usize, Message)> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let found = state
+            .messages
+            .iter()
+            .position(|queued| !queued.done && queued.visible <= now)?;
+        // Nobody else gets it while its worker says that it lives.
+        state.messages[found].visible = now + FOREVER;
+        Some((found, state.messages[found].message.clone()))
+    }
+
+    fn give_back(&self, index: usize, after: Duration) {
+        self.state().messages[index].visible = Instant::now() + after;
+    }
+
+    fn acknowledge(&self, index: usize) {
+        self.state().messages[index].done = true;
+    }
+
+    /// What the runtime does with a step, as far as it matters here.
+    pub(crate) async fn work(&self, desk: &Arc<Desk>, message: &Message) -> Result<(), Trouble> {
+        if self.state().outcome.is_some() {
+            return Ok(());
+        }
+        let event: Event = serde_json::from_slice(&message.payload).unwrap();
+        let answer = if message.subject == subject::DELAY_DUE {
+            Wake(Arc::clone(desk)).run(&event, message).await?
+        } else {
+            Hear(Arc::clone(desk)).run(&event, message).await?
+        };
+        self.takes_a_while().await;
+        if let Some(answer) = answer {
+            self.state().outcome.get_or_insert(answer);
+        }
+        Ok(())
+    }
+
+    /// A replica, for ever; it dies now and then, and another takes its place.
+    async fn replica(self: Arc<Self>, skew: i64) {
+        let mut desk = self.desk(skew, None);
+        loop {
+            let Some((index, message)) = self.take() else {
+                sleep(self.pause()).await;
+                continue;
+            };
+            let mut dies = FOREVER;
+            if self.chance(self.chaos.crash) {
+                // Mostly in the middle of something, at times while the body is on its way.
+                dies = Duration::from_millis(self.random(700));
+            }
+            if self.chance(self.chaos.doubled) {
+                self.give_back(index, Duration::from_millis(self.random(300)));
+            }
+            tokio::select! {
+                biased;
+                () = sleep(dies) => {
+                    self.state().crashes += 1;
+                    self.give_back(index, ACK_WAIT);
+                    desk = self.desk(skew, None);
+                }
+                done = self.work(&desk, &message) => match done {
+                    Ok(()) => self.acknowledge(index),
+                    Err(Trouble::Outage { .. }) => self.give_back(index, Duration::from_secs(2)),
+                    Err(trouble) => {
+                        self.violation(format!("given up: {trouble}"));
+                        self.acknowledge(index);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Lets two replicas work until nothing is left to do.
+    pub(crate) async fn run(self: &Arc<Self>, skews: [i64; 2]) {
+        let quiet = async {
+            loop {
+                sleep(Duration::from_millis(100)).await;
+                sleep(self.pause()).await;
+                let state = self.state();
+                let waiting = state.messages.iter().any(|queued| !queued.done);
+                if !waiting && state.schedules.is_empty() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = self.deliver() => {}
+            () = Arc::clone(self).replica(skews[0]) => {}
+            () = Arc::clone(self).replica(skews[1]) => {}
+            quiet = tokio::time::timeout(FOREVER, quiet) => {
+                if quiet.is_err() {
+                    self.violation("it does not end".to_owned());
+                }
+            }
+        }
+    }
+
+    fn violation(&self, what: String) {
+        self.state().violations.push(what);
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.state().violations.clone()
+    }
+
+    pub(crate) fn notified(&self) -> Option<Notified> {
+        match self.state().outcome.clone() {
+            Some(Data::Notified(notified)) => Some(notified),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Option<MailOutcome> {
+        self.notified().map(|notified| notified.outcome)
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<Body> {
+        self.state().bodies.clone()
+    }
+
+    pub(crate) fn crashes(&self) -> usize {
+        self.state().crashes
+    }
+
+    /// The times for which wakes were ordered, in that order.
+    pub(crate) fn ordered(&self) -> Vec<Timestamp> {
+        self.state().ordered.clone()
+    }
+
+    /// How often the mail server was asked to take the mail.
+    pub(crate) fn offers(&self) -> usize {
+        self.state().offers
+    }
+
+    /// A body begins to go out. If one that went out before is not known to be denied, that is
+    /// the one thing that must not happen.
+    pub(crate) fn body(&self) -> usize {
+        let mut state = self.state();
+        if let Some(doubtful) = state.bodies.iter().find(|body| **body != Body::Denied) {
+            let what = format!("a body goes out while another is {doubtful:?}");
+            state.violations.push(what);
+        }
+        state.bodies.push(Body::Sent);
+        state.bodies.len() - 1
+    }
+
+    pub(crate) fn became(&self, body: usize, what: Body) {
+        self.state().bodies[body] = what;
+    }
+
+    /// What goes wrong with a request before and after it is done.
+    fn fault(&self, percent: u64) -> (bool, bool) {
+        let fails = self.chance(percent);
+        let done = self.chance(50);
+        (fails && !done, fails && done)
+    }
+}
+
+/// The journal's registers.
+struct Registers(Arc<World>);
+
+impl Registers {
+    async fn ask<T>(&self, what: impl FnOnce(&mut State) -> T) -> store::Result<T> {
+        let (before, after) = self.0.fault(self.0.chaos.store);
+        self.0.takes_a_while().await;
+        let away = || store::Error::Away {
+            store: "memory".to_owned(),
+            reason: "as the seed wants it".to_owned(),
+        };
+        if before {
+            return Err(away());
+        }
+        let done = what(&mut self.0.state());
+        self.0.takes_a_while().await;
+        if after { Err(away()) } else { Ok(done) }
+    }
+}
+
+fn name(register: &Register) -> (String, String) {
+    (register.kind.to_owned(), register.name.clone())
+}
+
+#[async_trait]
+impl Journal for Registers {
+    async fn create(&self, register: &Register, value: &[u8]) -> store::Result<Created> {
+        self.ask(|state| {
+            let mut ours = false;
+            let entry = state.registers.entry(name(register)).or_insert_with(|| {
+                ours = true;
+                Entry {
+                    value: value.to_vec(),
+                    revision: 1,
+                }
+            });
+            Created {
+                entry: entry.clone(),
+                ours,
+            }
+        })
+        .await
+    }
+
+    async fn read(&self, register: &Register) -> store::Result<Option<Entry>> {
+        self.ask(|state| state.registers.get(&name(register)).cloned())
+            .await
+    }
+
+    async fn replace(
+        &self,
+        register: &Register,
+        revision: u64,
+        value: &[u8],
+    ) -> store::Result<Option<u64>> {
+        self.ask(|state| {
+            let entry = state.registers.get_mut(&name(register))?;
+            (entry.revision == revision).then(|| {
+                entry.revision += 1;
+                entry.value = value.to_vec();
+                entry.revision
+            })
+        })
+        .await
+    }
+
+    // Cells are the runtime's, which `World::work` stands for.
+    async fn settle(&self, _: &Event) -> store::Result<Settled> {
+        unimplemented!()
+    }
+
+    async fn settled(&self, _: Cell) -> store::Result<Option<Settled>> {
+        unimplemented!()
+    }
+
+    async fn settled_many(&self, _: &[Cell]) -> store::Result<Vec<Option<Settled>>> {
+        unimplemented!()
+    }
+
+    async fn mark_published(&self, _: Cell, _: u64) -> store::Result<()> {
+        unimplemented!()
+    }
+
+    async fn unpublished(&self, _: Timestamp, _: usize) -> store::Result<Vec<Settled>> {
+        unimplemented!()
+    }
+
+    async fn forget(&self, _: Timestamp) -> store::Result<u64> {
+        unimplemented!()
+    }
+}
+
+/// The schedules.
+struct Delay(Arc<World>);
+
+#[async_trait]
+impl Schedules for Delay {
+    async fn order(&self, event: &Event, due: Timestamp) -> Result<(), Trouble> {
+        let (before, after) = self.0.fault(self.0.chaos.nats);
+        self.0.takes_a_while().await;
+        let outage = || Trouble::Outage {
+            dependency: "nats",
+            reason: "as the seed wants it".to_owned(),
+        };
+        if before {
+            return Err(outage());
+        }
+        let (file, replay) = event.about();
+        {
+            let mut state = self.0.state();
+            let subject = subject::delay_wait(file.id, replay);
+            state.schedules.insert(subject, (event.clone(), due));
+            state.ordered.push(due);
+        }
+        self.0.takes_a_while().await;
+        if after { Err(outage()) } else { Ok(()) }
+    }
+}
+
+/// The mail server.
+struct Mx(Arc<World>);
+
+#[async_trait]
+impl Post for Mx {
+    async fn offer(&self, envelope: &Envelope) -> Result<Box<dyn Offer>, Refusal> {
+        let world = &self.0;
+        world.state().offers += 1;
+        world.takes_a_while().await;
+        let chaos = world.chaos;
+        let answers = |accepted, answer: &str| -> Vec<Receiver> {
+            let to = envelope.to.iter();
+            to.map(|address| Receiver {
+                address: address.to_string(),
+                accepted,
+                answer: answer.to_owned(),
+            })
+            .collect()
+        };
+        if world.chance(chaos.away) {
+            return Err(Refusal::Away("as the seed wants it".to_owned()));
+        }
+        if world.chance(chaos.later) {
+            return Err(Refusal::NotNow(
+                "451 later".to_owned(),
+                answers(false, "451 later"),
+            ));
+        }
+        if world.chance(chaos.never) {
+            return Err(Refusal::Never(
+                "550 never".to_owned(),
+                answers(false, "550 never"),
+            ));
+        }
+        Ok(Box::new(Ready {
+            world: Arc::clone(world),
+            answers: answers(true, "250 ok"),
+        }))
+    }
+}
+
+struct Ready {
+    world: Arc<World>,
+    answers: Vec<Receiver>,
+}
+
+#[async_trait]
+impl Offer for Ready {
+    fn answers(&self) -> Vec<Receiver> {
+        self.answers.clone()
+    }
+
+    async fn hand_over(self: Box<Self>, _: &[u8]) -> Fate {
+        let world = &self.world;
+        let chaos = world.chaos;
+        let body = world.body();
+        world.takes_a_while().await;
+        // From here on the server's mind is made up, whether or not we live to hear of it.
+        let fate = if world.chance(chaos.later) {
+            world.became(body, Body::Dropped);
+            Fate::NotNow("451 later".to_owned())
+        } else if world.chance(chaos.never) {
+            world.became(body, Body::Dropped);
+            Fate::Never("554 never".to_owned())
+        } else {
+            world.became(body, Body::Taken);
+            Fate::Accepted("250 queued".to_owned())
+        };
+        sleep(Duration::from_millis(world.random(300))).await;
+        if world.chance(chaos.lost) {
+            return Fate::Unknown("the connection was cut".to_owned());
+        }
+        if let Fate::NotNow(_) | Fate::Never(_) = fate {
+            world.became(body, Body::Denied);
+        }
+        fate
+    }
+}
