@@ -72,8 +72,8 @@ struct State {
     ordered: Vec<Timestamp>,
     messages: Vec<Queued>,
     bodies: Vec<Body>,
-    offers: usize,
     crashes: usize,
+    store_back: Option<Instant>,
     violations: Vec<String>,
 }
 
@@ -335,14 +335,28 @@ impl World {
         self.state().crashes
     }
 
+    /// Takes the store away for a while.
+    pub(crate) fn without_store(&self, for_: Duration) {
+        self.state().store_back = Some(Instant::now() + for_);
+    }
+
+    /// How often the mail's row was written.
+    pub(crate) fn revision(&self) -> u64 {
+        self.state()
+            .registers
+            .values()
+            .map(|entry| entry.revision)
+            .sum()
+    }
+
+    /// The last message that was published.
+    pub(crate) fn last_message(&self) -> Message {
+        self.state().messages.last().unwrap().message.clone()
+    }
+
     /// The times for which wakes were ordered, in that order.
     pub(crate) fn ordered(&self) -> Vec<Timestamp> {
         self.state().ordered.clone()
-    }
-
-    /// How often the mail server was asked to take the mail.
-    pub(crate) fn offers(&self) -> usize {
-        self.state().offers
     }
 
     /// A body begins to go out. If one that went out before is not known to be denied, that is
@@ -374,8 +388,13 @@ struct Registers(Arc<World>);
 
 impl Registers {
     async fn ask<T>(&self, what: impl FnOnce(&mut State) -> T) -> store::Result<T> {
-        let (before, after) = self.0.fault(self.0.chaos.store);
+        let (mut before, after) = self.0.fault(self.0.chaos.store);
         self.0.takes_a_while().await;
+        before |= self
+            .0
+            .state()
+            .store_back
+            .is_some_and(|back| Instant::now() < back);
         let away = || store::Error::Away {
             store: "memory".to_owned(),
             reason: "as the seed wants it".to_owned(),
@@ -495,7 +514,6 @@ struct Mx(Arc<World>);
 impl Post for Mx {
     async fn offer(&self, envelope: &Envelope) -> Result<Box<dyn Offer>, Refusal> {
         let world = &self.0;
-        world.state().offers += 1;
         world.takes_a_while().await;
         let chaos = world.chaos;
         let answers = |accepted, answer: &str| -> Vec<Receiver> {
