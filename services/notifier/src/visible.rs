@@ -10,13 +10,14 @@ pub(crate) fn visible(text: &str, most: usize) -> String {
     let mut places = 0;
     let mut cut = 0;
     for character in text.chars() {
+        let before = shown.len();
         if places < most {
-            cut = shown.len();
+            cut = before;
         }
         if is_hidden(character) {
             // Writing to a string cannot fail.
             let _ = write!(shown, "<U+{:04X}>", u32::from(character));
-            places += 8;
+            places += shown.len() - before;
         } else {
             shown.push(character);
             places += 1;
