@@ -2,5 +2,7 @@
 //! the real NATS and mail servers.
 
 mod interleavings;
+mod service;
+mod stage;
 mod traces;
 mod world;
