@@ -8,9 +8,23 @@
 //!                              └─► mail server
 //! ```
 //!
-//! A mail is a [`row`] in the journal, whose state every step changes by compare-and-set. No
-//! process holds a timer: a [`schedule`] wakes some replica, which looks at the row and does what
-//! it says.
+//! A mail is a row in the journal (`row`), whose state every step changes by compare-and-set. No
+//! process holds a timer: a schedule wakes some replica, which looks at the row and does what it
+//! says. What each way of failing means:
+//!
+//! | what happens | what becomes of the mail |
+//! |---|---|
+//! | no session with the mail server (connect, TLS, greeting, login) | nothing: an outage, like any dependency's. The wake is held, none is pulled, no try is counted; events go on being journalled. |
+//! | *not now* (4xx) or a cut from `MAIL` on, before the body | waits: a minute, two, four … an hour, for `retry_for` since the first try; then `refused` |
+//! | *not now* to some receivers | all wait for them for an hour, then the mail goes to those whom the server takes |
+//! | *never* (5xx) to some receivers | it goes to the others; `notified` says who was refused, and why |
+//! | *never* to the mail, or to all receivers | `refused` |
+//! | a definite 4xx or 5xx to the body | the same as before it |
+//! | a cut or silence from the body's first byte on | `unknown`: never sent again by a machine |
+//! | whoever was sending dies | `unknown` once the claim's deadline has passed |
+//! | the store does not answer after the body | the answer is kept, and written when it does |
+//!
+//! A mail about `failed` goes the same way, and its end is kept in the journal alone.
 
 mod desk;
 #[cfg(test)]
@@ -43,6 +57,7 @@ use wake::Wake;
 
 /// Checks the settings and hands the steps over.
 pub async fn start(context: &Context) -> Result<(), Trouble> {
+    describe();
     let settings = Settings::new(&context.config).map_err(|reason| Trouble::Reject { reason })?;
     let client = Client::new(Arc::clone(&settings.endpoint), smtp::KEPT);
     let desk = Arc::new(Desk::new(
@@ -54,9 +69,28 @@ pub async fn start(context: &Context) -> Result<(), Trouble> {
     ));
     context.steps(consumer::notifier(), Arc::new(Hear(Arc::clone(&desk))));
     context.steps(consumer::notifier_due(), Arc::new(Wake(desk)));
+    let stop = context.stop.clone();
     context.spawn("idle mail sessions", async move {
-        client.tidy().await;
+        stop.run_until_cancelled(client.tidy()).await;
         Ok(())
     });
     Ok(())
+}
+
+fn describe() {
+    use metrics::{Unit, describe_counter, describe_histogram};
+    describe_counter!("landfall_mails_total", "Mails that have ended, by how");
+    describe_counter!(
+        "landfall_mail_retries_total",
+        "Tries of a mail after which it waits again"
+    );
+    describe_counter!(
+        "landfall_smtp_failures_total",
+        "What the mail server did not do, by phase"
+    );
+    describe_histogram!(
+        "landfall_mail_lateness_seconds",
+        Unit::Seconds,
+        "From the time at which a mail was meant to go out until the server had taken it"
+    );
 }

@@ -1,5 +1,6 @@
 //! The mail: what it says ([`story`]), as text and as HTML, and the message around them.
 
+mod figures;
 mod html;
 mod story;
 mod text;

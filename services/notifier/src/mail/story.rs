@@ -1,9 +1,9 @@
 //! What a mail says, before it is text or HTML: plain functions over the event.
 
-use jiff::Timestamp;
 use proto::event::{DeadLetter, Failed, Location, MoveOutcome, Moved, Reject, Report};
 use proto::{Data, Event, File, User};
 
+use super::figures::{bytes, count, time};
 use crate::visible::{name, visible};
 
 /// What a mail says. Everything in it from outside is made visible and short enough to be shown.
@@ -364,58 +364,6 @@ fn readings(number: u64) -> String {
         1 => "1 reading".to_owned(),
         _ => format!("{} readings", count(number)),
     }
-}
-
-/// A number as people read it: `1,234,567`.
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A size as people read it: `12.3 MB`.
-fn bytes(size: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if size < 1000 {
-        return if size == 1 {
-            "1 byte".to_owned()
-        } else {
-            format!("{size} bytes")
-        };
-    }
-    // In tenths, so that rounding up to 1,000.0 moves on to the next unit.
-    let mut tenths = size / 100;
-    let mut rest = size % 100;
-    for unit in UNITS {
-        let rounded = tenths + u64::from(rest >= 50);
-        if rounded < 10_000 {
-            return format!(
-                "{}.{} {unit} ({} bytes)",
-                rounded / 10,
-                rounded % 10,
-                count(size)
-            );
-        }
-        rest = tenths % 1000 / 10;
-        tenths /= 1000;
-    }
-    format!("{} bytes", count(size))
-}
-
-/// A time as people read it, to the second or, where it is finer, the millisecond.
-fn time(time: Timestamp) -> String {
-    let format = if time.subsec_nanosecond() == 0 {
-        "%Y-%m-%d %H:%M:%S UTC"
-    } else {
-        "%Y-%m-%d %H:%M:%S%.3f UTC"
-    };
-    time.strftime(format).to_string()
 }
 
 #[cfg(test)]

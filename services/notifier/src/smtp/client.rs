@@ -80,7 +80,7 @@ impl Post for Client {
             .await
             .map_err(|closed| Refusal::Away(closed.to_string()))?;
         let most = 5 * shared.endpoint.timeout;
-        let dialogue = timeout(most, shared.dialogue(envelope));
+        let dialogue = timeout(most, Box::pin(shared.dialogue(envelope)));
         let (session, answers) = dialogue.await.unwrap_or_else(|_| {
             let words = format!("the server was not ready for the body after {most:?}");
             count(Phase::Data);

@@ -305,12 +305,12 @@ impl<'a> Session<'a> {
             to: self.to.clone(),
             body,
         };
+        let act = self.act(On::Body, "");
         // Taken before it is said: a client that does not hear it must not send again.
-        if matches!(self.act(On::Body, ""), Act::Agree | Act::Cut | Act::Stall) {
+        if matches!(act, Act::Agree | Act::Cut | Act::Stall) {
             self.shared.taken.lock().unwrap().push(taken);
         }
-        self.answer(wire, On::Body, "", "250 2.0.0 queued as 1")
-            .await?;
+        perform(act, wire, "250 2.0.0 queued as 1").await?;
         Ok(())
     }
 
@@ -324,16 +324,20 @@ impl<'a> Session<'a> {
 
     /// Does what the script says. Whether that was to agree.
     async fn answer(&self, wire: &mut Wire, on: On, line: &str, usual: &str) -> Result<bool, Over> {
-        match self.act(on, line) {
-            Act::Agree => say(wire, usual).await.map(|()| true),
-            Act::Say(words) => say(wire, &words).await.map(|()| words.starts_with('2')),
-            Act::SayAndCut(words) => {
-                say(wire, &words).await?;
-                Err(Over)
-            }
-            Act::Cut => Err(Over),
-            Act::Stall => std::future::pending().await,
+        perform(self.act(on, line), wire, usual).await
+    }
+}
+
+async fn perform(act: Act, wire: &mut Wire, usual: &str) -> Result<bool, Over> {
+    match act {
+        Act::Agree => say(wire, usual).await.map(|()| true),
+        Act::Say(words) => say(wire, &words).await.map(|()| words.starts_with('2')),
+        Act::SayAndCut(words) => {
+            say(wire, &words).await?;
+            Err(Over)
         }
+        Act::Cut => Err(Over),
+        Act::Stall => std::future::pending().await,
     }
 }
 

@@ -1,6 +1,5 @@
 //! The whole service on a real NATS server, with mail servers that are real or do as a test wants.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -159,27 +158,27 @@ async fn what_nobody_wants_to_hear_of_is_said_so_and_not_mailed() {
 
 #[tokio::test]
 async fn a_mail_that_is_not_taken_now_is_tried_again_with_the_same_id() {
-    let receivers = Arc::new(AtomicUsize::new(0));
-    let asked = Arc::clone(&receivers);
+    let (receivers, bodies) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let server = Server::start(Tls::None, move |turn| match turn.on {
-        On::Rcpt if asked.fetch_add(1, Ordering::SeqCst) < 2 => {
+        On::Rcpt if receivers.fetch_add(1, Ordering::SeqCst) < 2 => {
             Act::Say("450 4.2.0 greylisted".to_owned())
+        }
+        // The schedule of the retry comes right behind the one of the claim's deadline.
+        On::Body if bodies.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Act::Say("451 4.3.0 no room".to_owned())
         }
         _ => Act::Agree,
     })
     .await;
     let stage = Stage::set(server.port).await;
     let notifier = stage.notifier();
-    // At once, so that the schedules of the retries replace each other in quick succession.
     stage.say(&rejected_event("incoming/a.csv")).await;
     let notified = stage.notified().await;
-    assert_eq!(
-        (notified.outcome, notified.tries),
-        (MailOutcome::Accepted, 3)
-    );
+    assert_eq!(notified.outcome, MailOutcome::Accepted);
+    assert_eq!(notified.tries, 4);
     notifier.stop().await;
     let taken = server.taken();
-    assert_eq!((taken.len(), server.bodies()), (1, 1));
+    assert_eq!((taken.len(), server.bodies()), (1, 2));
     let id = notified.message_id.unwrap();
     assert!(String::from_utf8_lossy(&taken[0].body).contains(&format!("Message-ID: <{id}>")));
 }

@@ -166,10 +166,12 @@ impl Stage {
 }
 
 impl Replica {
-    /// Asks it to end, and waits for that.
+    /// Asks it to end, and waits for that: with nothing in its hands it does so at once, not at
+    /// the end of the drain.
     pub(crate) async fn stop(self) {
+        const AT_ONCE: Duration = Duration::from_secs(10);
         self.stop.cancel();
-        timeout(PATIENCE, self.done)
+        timeout(AT_ONCE, self.done)
             .await
             .expect("it does not end")
             .unwrap()

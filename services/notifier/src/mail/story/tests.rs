@@ -179,36 +179,3 @@ fn long_things_are_cut_and_hidden_ones_are_shown() {
     assert!(text.len() < 20_000, "{} bytes", text.len());
     assert!(!text.contains('\r') && !text.contains('\u{202e}') && !text.contains('\u{2028}'));
 }
-
-#[test]
-fn sizes_and_counts_are_written_for_people() {
-    let sizes: Vec<String> = [
-        0,
-        1,
-        999,
-        1000,
-        1049,
-        1050,
-        999_949,
-        999_950,
-        10_737_418_240,
-    ]
-    .map(bytes)
-    .to_vec();
-    assert_eq!(
-        sizes,
-        [
-            "0 bytes",
-            "1 byte",
-            "999 bytes",
-            "1.0 kB (1,000 bytes)",
-            "1.0 kB (1,049 bytes)",
-            "1.1 kB (1,050 bytes)",
-            "999.9 kB (999,949 bytes)",
-            "1.0 MB (999,950 bytes)",
-            "10.7 GB (10,737,418,240 bytes)",
-        ]
-    );
-    assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
-    assert!(bytes(u64::MAX).starts_with("18.4 EB"));
-}
