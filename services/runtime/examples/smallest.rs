@@ -1,5 +1,6 @@
 //! The smallest service: it says of every file that was ingested that it was moved, and does
-//! nothing. Keys that begin with `crash` end its process, keys that begin with `slow` take long.
+//! nothing. What a key begins with makes it misbehave: `crash` ends its process, `slow` takes
+//! long, `never` for ever, `broken` is refused.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,6 +24,12 @@ impl Step for Smallest {
         }
         if ingested.file.key.starts_with("slow") {
             tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        if ingested.file.key.starts_with("broken") {
+            let key = &ingested.file.key;
+            return Err(Trouble::Reject {
+                reason: format!("{key} is broken"),
+            });
         }
         if ingested.file.key.starts_with("never") {
             std::future::pending::<()>().await;

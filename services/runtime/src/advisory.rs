@@ -122,7 +122,9 @@ impl Handler for Advisories {
             service.outbox.finish(settled).await?;
             return Ok(());
         }
-        let letter = service.bury(about.stream, &original, &reason).await?;
+        let letter = service
+            .bury(about.stream.name, &original, event.as_ref(), &reason)
+            .await?;
         tracing::error!(
             stream = about.stream.name,
             sequence = original.sequence,

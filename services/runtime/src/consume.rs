@@ -137,7 +137,7 @@ impl Loop {
     /// Pulls until the consumer is lost (one line that says why) or the service stops (none).
     async fn pull(self: &Arc<Self>, pull: Pull) -> Option<String> {
         let client = self.service.jetstream.client();
-        let mut requests = match Requests::new(&client, pull).await {
+        let mut requests = match Requests::new(&client, pull, &self.service.link).await {
             Ok(requests) => requests,
             Err(reason) => return Some(reason),
         };

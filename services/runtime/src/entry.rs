@@ -71,7 +71,7 @@ where
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            tracing::error!(service = %user, reason = %trouble, "ended");
+            tracing::error!(service = %user, reason = trouble.to_string(), "ended");
             ExitCode::FAILURE
         }
     }

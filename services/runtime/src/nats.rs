@@ -3,9 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use async_nats::connection::State;
+use async_nats::jetstream;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
 use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerError};
 use proto::User;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Trouble;
@@ -25,6 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Link {
     away: Mutex<Option<Waiting>>,
     denied: Mutex<Option<(Instant, String)>>,
+    connects: watch::Sender<u64>,
 }
 
 impl Link {
@@ -38,6 +44,11 @@ impl Link {
             .map(|(_, what)| what.clone())
     }
 
+    /// Counts the connections: requests for messages do not survive the one they were sent over.
+    pub(crate) fn connects(&self) -> watch::Receiver<u64> {
+        self.connects.subscribe()
+    }
+
     fn event(&self, event: Event, user: &str, outages: &Arc<Outages>) {
         match event {
             Event::Disconnected => {
@@ -45,12 +56,9 @@ impl Link {
                 away.get_or_insert_with(|| outages.begin(NATS, "the connection was lost"));
             }
             Event::Connected => {
-                drop(
-                    self.away
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .take(),
-                );
+                let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+                *away = None;
+                self.connects.send_modify(|connects| *connects += 1);
             }
             Event::ServerError(ServerError::Other(what)) if is_denial(&what) => {
                 let what = format!("user `{user}`: {what}");
@@ -152,8 +160,32 @@ pub(crate) async fn connect_patiently(
     }
 }
 
-/// What a publication that was not acknowledged means.
-pub(crate) fn unpublished(error: &PublishError, subject: &str, link: &Link) -> Trouble {
+/// Publishes a message and waits until `JetStream` has stored it.
+pub(crate) async fn publish(
+    jetstream: &jetstream::Context,
+    link: &Link,
+    subject: &str,
+    message: PublishMessage,
+) -> Result<PublishAck, Trouble> {
+    // What is published without a connection waits in the client and goes out when it is back,
+    // long after its publisher has given up on it and tried again.
+    if jetstream.client().connection_state() != State::Connected {
+        return Err(Trouble::Outage {
+            dependency: NATS,
+            reason: "not connected".to_owned(),
+        });
+    }
+    let away = |error| unpublished(&error, subject, link);
+    let acknowledgement = jetstream
+        .send_publish(subject.to_owned(), message)
+        .await
+        .map_err(away)?;
+    acknowledgement.await.map_err(away)
+}
+
+/// What a publication that was not acknowledged means. A message that is too large is the one
+/// thing that is refused.
+fn unpublished(error: &PublishError, subject: &str, link: &Link) -> Trouble {
     let outage = |reason| Trouble::Outage {
         dependency: NATS,
         reason,

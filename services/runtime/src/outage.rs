@@ -114,7 +114,7 @@ impl Outages {
                 Err(Trouble::Outage { dependency, reason }) => (dependency, reason),
             };
             match &waiting {
-                Some((waiting, _)) if waiting.dependency == dependency => {}
+                Some((waiting, _)) if waiting.dependency == dependency => waiting.still(&reason),
                 _ => waiting = Some((self.begin(dependency, &reason), gate.close())),
             }
             failures += 1;
@@ -132,6 +132,23 @@ impl Outages {
 pub(crate) struct Waiting {
     outages: Arc<Outages>,
     dependency: &'static str,
+}
+
+impl Waiting {
+    /// It is still away, for a reason that may be another by now.
+    fn still(&self, reason: &str) {
+        let mut open = self
+            .outages
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(outage) = open.get_mut(self.dependency)
+            && outage.reason != reason
+        {
+            tracing::debug!(dependency = self.dependency, reason, "still away");
+            reason.clone_into(&mut outage.reason);
+        }
+    }
 }
 
 impl Drop for Waiting {

@@ -78,21 +78,27 @@ impl Outbox {
         }
     }
 
-    /// Publishes again what has no mark. Answers how many outcomes that were; ends early, with
-    /// the trouble, when one could not be published.
+    /// Publishes again what has no mark; answers how many outcomes that were. What cannot be
+    /// published is logged, and does not keep what comes after it.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<usize, Trouble> {
         let mut published = 0;
         loop {
             let page = self.journal.unpublished(before, PAGE).await?;
-            let last = page.len() < PAGE;
+            let (rows, before_page) = (page.len(), published);
             // A page is done before the next is read: the marks take its rows out of the next.
             let mut results = stream::iter(page.into_iter().map(|settled| self.publish(settled)))
                 .buffer_unordered(AT_ONCE);
             while let Some(result) = results.next().await {
-                result?;
-                published += 1;
+                match result {
+                    Ok(_) => published += 1,
+                    outage @ Err(Trouble::Outage { .. }) => return outage.map(|_| published),
+                    Err(trouble) => {
+                        let reason = trouble.to_string();
+                        tracing::error!(reason, "an outcome cannot be published");
+                    }
+                }
             }
-            if last {
+            if rows < PAGE || published == before_page {
                 return Ok(published);
             }
         }
@@ -118,21 +124,14 @@ impl Outbox {
                 traceparent(file.id, &event.id).as_str(),
             )
             .payload(encode(event)?.into());
-        let away = |error| nats::unpublished(&error, &subject, &self.link);
         // No lock and no queue of our own: whoever publishes waits for its own acknowledgement,
         // so that as many are under way as there are handlers.
-        let acknowledgement = self
-            .jetstream
-            .send_publish(subject.clone(), message)
-            .await
-            .map_err(away)?
-            .await
-            .map_err(away)?;
+        let stored = nats::publish(&self.jetstream, &self.link, &subject, message).await?;
         metering::published(what.token());
         self.journal
-            .mark_published(Cell::of(event), acknowledgement.sequence)
+            .mark_published(Cell::of(event), stored.sequence)
             .await?;
-        settled.published = Some(acknowledgement.sequence);
+        settled.published = Some(stored.sequence);
         Ok(settled)
     }
 

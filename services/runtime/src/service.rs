@@ -56,10 +56,8 @@ where
     let health = Arc::new(Health::new(Arc::clone(&outages)));
     let over = CancellationToken::new();
     let _over = over.clone().drop_guard();
-    let mut parts = JoinSet::new();
     let listener = listen(&config).await?;
-    let probes = health::serve(listener, Arc::clone(&health), over);
-    parts.spawn(async move { ("probes", probes.await) });
+    let mut probes = tokio::spawn(health::serve(listener, Arc::clone(&health), over));
 
     let Some(service) = connect(user, config, &outages, &health, &stop).await? else {
         return Ok(());
@@ -75,10 +73,13 @@ where
         Some(Err(fault)) => return Err(fault.into()),
         Some(Ok(())) => {}
     }
-    launch(&service, context.parts(), &mut parts);
+    let mut parts = launch(&service, context.parts());
     health.met("start");
     tracing::info!(service = %user, "started");
-    let outcome = watch(&service, &mut parts).await;
+    let outcome = tokio::select! {
+        outcome = watch(&service, &mut parts) => outcome,
+        ended = &mut probes => outcome(ended.map(|ended| ("probes", ended))),
+    };
     drain(&service, &mut parts).await;
     outcome
 }
@@ -141,7 +142,8 @@ async fn connect(
 type Parts = JoinSet<(&'static str, Result<(), Trouble>)>;
 
 /// Starts what `start` has asked for, and what every service does beside it.
-fn launch(service: &Arc<Service>, own: Vec<Part>, parts: &mut Parts) {
+fn launch(service: &Arc<Service>, own: Vec<Part>) -> Parts {
+    let mut parts = JoinSet::new();
     let mut consume = |consumer, work| {
         service
             .health
@@ -172,6 +174,7 @@ fn launch(service: &Arc<Service>, own: Vec<Part>, parts: &mut Parts) {
         sweeper.await;
         ("sweep", Ok(()))
     });
+    parts
 }
 
 /// Waits until the service is asked to stop, or something ends it.
@@ -208,12 +211,9 @@ async fn drain(service: &Service, parts: &mut Parts) {
         deadline.cancel();
     });
     let all = async {
-        // The probes go on to the end.
-        while parts.len() > 1 {
-            if let Some(ended) = parts.join_next().await
-                && let Err(trouble) = outcome(ended)
-            {
-                tracing::error!(reason = %trouble, "failed while draining");
+        while let Some(ended) = parts.join_next().await {
+            if let Err(trouble) = outcome(ended) {
+                tracing::error!(reason = trouble.to_string(), "failed while draining");
             }
         }
     };
@@ -252,7 +252,10 @@ async fn sweep(service: Arc<Service>) {
                 tracing::info!(published, "published outcomes that had no mark of it");
             }
             Some(Err(fault)) => {
-                tracing::error!(reason = %Trouble::from(fault), "outcomes could not be published");
+                tracing::error!(
+                    reason = Trouble::from(fault).to_string(),
+                    "outcomes could not be published"
+                );
             }
         }
         if forgotten.is_none_or(|when| when.elapsed() > FORGET) {
@@ -277,7 +280,10 @@ async fn forget(service: &Service, gate: &Gate) {
         None | Some(Ok(0)) => {}
         Some(Ok(rows)) => tracing::info!(rows, "removed old rows of the journal"),
         Some(Err(fault)) => {
-            tracing::error!(reason = %Trouble::from(fault), "old rows could not be removed");
+            tracing::error!(
+                reason = Trouble::from(fault).to_string(),
+                "old rows could not be removed"
+            );
         }
     }
 }

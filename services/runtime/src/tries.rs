@@ -39,14 +39,10 @@ pub(crate) async fn count(
         if created.ours {
             return Ok(1);
         }
-        let before: Tries =
-            serde_json::from_slice(&created.entry.value).map_err(|error| Trouble::Retry {
-                reason: format!(
-                    "the count of tries of {} is unreadable: {error}",
-                    register.name
-                ),
-            })?;
-        tries.count = before.count.saturating_add(1);
+        // A count that cannot be read must not keep the message for ever.
+        let before = serde_json::from_slice::<Tries>(&created.entry.value);
+        let before = before.map_or(0, |before| before.count);
+        tries.count = before.saturating_add(1);
         let replaced = journal
             .replace(&register, created.entry.revision, &encode(&tries)?)
             .await?;

@@ -10,6 +10,9 @@ use super::notifier::Tls;
 use super::wrong::Wrong;
 use super::{Config, profile};
 
+/// So many messages may be under way to all replicas together.
+const MOST_SLOTS: usize = 10_000;
+
 /// The first thing that is wrong, if any is.
 pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     service(config)?;
@@ -26,6 +29,10 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
 fn service(config: &Config) -> Result<(), Wrong> {
     let service = &config.service;
     at_least("service.slots", service.slots, 1)?;
+    if service.slots > MOST_SLOTS {
+        let what = format!("must be at most {MOST_SLOTS}, is {}", service.slots);
+        return Err(Wrong::new("service.slots", what));
+    }
     at_least("service.tries", service.tries, 1)?;
     positive("service.retry_after", service.retry_after)?;
     if tracing_subscriber::EnvFilter::builder()

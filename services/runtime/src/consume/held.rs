@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::AckKind;
 use async_nats::{Client, Request, Subject};
 use bytes::Bytes;
@@ -64,6 +65,10 @@ impl Held {
 
     /// Tells the server that everything held is still worked on.
     pub(super) async fn progress(&self) {
+        // Without a connection they would fill the client's queue, and be stale when they go out.
+        if self.client.connection_state() != State::Connected {
+            return;
+        }
         let replies: Vec<Subject> = self.replies().values().cloned().collect();
         for reply in replies {
             self.send(reply, AckKind::Progress).await;

@@ -8,8 +8,10 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull::BatchConfig;
 use async_nats::{Client, StatusCode, Subscriber};
 use futures::StreamExt;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::nats::Link;
 use crate::verify::Pull;
 
 /// How long one request waits for messages.
@@ -36,6 +38,7 @@ pub(super) struct Requests {
     consumer: Pull,
     inbox: String,
     subscriber: Subscriber,
+    connects: watch::Receiver<u64>,
     number: u64,
     open: Option<Open>,
 }
@@ -47,7 +50,9 @@ struct Open {
 }
 
 impl Requests {
-    pub(super) async fn new(client: &Client, consumer: Pull) -> Result<Self, String> {
+    pub(super) async fn new(client: &Client, consumer: Pull, link: &Link) -> Result<Self, String> {
+        let mut connects = link.connects();
+        connects.mark_unchanged();
         let inbox = client.new_inbox();
         let subscriber = client
             .subscribe(format!("{inbox}.*"))
@@ -57,6 +62,7 @@ impl Requests {
             consumer,
             inbox,
             subscriber,
+            connects,
             number: 0,
             open: None,
         })
@@ -103,6 +109,10 @@ impl Requests {
                 () = silence => {
                     self.open = None;
                     return Incoming::Lost("no heartbeat from the server".to_owned());
+                }
+                Ok(()) = self.connects.changed() => {
+                    self.open = None;
+                    return Incoming::Lost("the connection is a new one".to_owned());
                 }
             };
             match message {

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::jetstream::AckKind;
 use futures::FutureExt;
@@ -14,7 +15,15 @@ use super::{Loop, Work};
 use crate::backoff::Backoff;
 use crate::metering::Outcome;
 use crate::outage::Fault;
-use crate::{Message, Step, Trouble, dead_letter, tries};
+use crate::{Message, Step, Trouble, dead_letter, outbox, tries};
+
+/// Why something did not come to its end.
+enum Stuck {
+    /// The service stops, in the middle of an outage.
+    Stopping,
+    /// It failed, and no outage is to blame.
+    Failed(Fault),
+}
 
 impl Loop {
     /// Works on a message until it is answered.
@@ -31,21 +40,20 @@ impl Loop {
         if let Some(Ok(event)) = &event {
             record(event);
         }
-        let service = &self.service;
-        let attempt = || self.attempt(&message, event.as_ref());
-        let done = service
-            .outages
-            .outlast(&service.stop, &self.gate, attempt)
+        let done = self
+            .outlast(|| self.attempt(&message, event.as_ref()))
             .await;
         let event = event.as_ref().and_then(|event| event.as_ref().ok());
         match done {
-            None => self.hand_back(&message).await,
-            Some(Ok(())) => {
+            Ok(()) => {
                 self.held.answer(message.sequence, AckKind::Ack).await;
                 Outcome::Done
             }
-            Some(Err(Fault::Retry(reason))) => self.retry(&message, event, &reason).await,
-            Some(Err(Fault::Reject(reason))) => self.give_up(&message, event, &reason).await,
+            Err(Stuck::Stopping) => self.hand_back(&message).await,
+            Err(Stuck::Failed(Fault::Retry(reason))) => self.retry(&message, event, &reason).await,
+            Err(Stuck::Failed(Fault::Reject(reason))) => {
+                self.give_up(&message, event, &reason).await
+            }
         }
     }
 
@@ -81,6 +89,15 @@ impl Loop {
         let Some(answer) = caught(step.run(event, message)).await? else {
             return Ok(());
         };
+        let (file, replay) = answer.about();
+        if (file.id, replay) != (event.about().0.id, event.about().1) {
+            return Err(Trouble::Retry {
+                reason: format!(
+                    "the step answered about replay {replay} of file {}",
+                    file.id
+                ),
+            });
+        }
         let settled = outbox.decide(answer.clone()).await?;
         caught(step.stored(&settled.event, Some(&answer))).await?;
         outbox.finish(settled).await.map(drop)
@@ -90,9 +107,9 @@ impl Loop {
         let service = &self.service;
         let stream = self.consumer.stream.name;
         let count = || tries::count(&*service.journal, stream, message, reason);
-        let tries = match self.persist(count).await {
-            Some(tries) => tries,
-            None => return self.hand_back(message).await,
+        let tries = match self.outlast(count).await {
+            Ok(tries) => tries,
+            Err(stuck) => return self.stuck(message, &stuck).await,
         };
         let limit = service.config.service.tries;
         if tries >= limit {
@@ -112,26 +129,32 @@ impl Loop {
         Outcome::Retried
     }
 
+    async fn give_up(&self, message: &Message, event: Option<&Event>, reason: &str) -> Outcome {
+        match self.bury(message, event, reason).await {
+            Ok(()) => Outcome::Rejected,
+            Err(stuck) => self.stuck(message, &stuck).await,
+        }
+    }
+
     /// Dead letter, then `failed`, then the acknowledgement: a crash between any two repeats what
     /// came before, and the cell keeps its first outcome.
-    async fn give_up(&self, message: &Message, event: Option<&Event>, reason: &str) -> Outcome {
+    async fn bury(
+        &self,
+        message: &Message,
+        event: Option<&Event>,
+        reason: &str,
+    ) -> Result<(), Stuck> {
         let reason = dead_letter::one_line(reason);
-        let bury = || self.service.bury(self.consumer.stream, message, &reason);
-        let Some(letter) = self.persist(bury).await else {
-            return self.hand_back(message).await;
-        };
+        let stream = self.consumer.stream.name;
+        let bury = || self.service.bury(stream, message, event, &reason);
+        let letter = self.outlast(bury).await?;
         tracing::error!(reason, dead_letter = letter.sequence, "given up");
         if let Some(event) = event {
             let fail = || self.fail(event, &reason, letter.clone());
-            if self.persist(fail).await.is_none() {
-                return self.hand_back(message).await;
-            }
+            self.outlast(fail).await?;
         }
         let acknowledge = || self.held.acknowledge_surely(message.sequence);
-        match self.persist(acknowledge).await {
-            Some(()) => Outcome::Rejected,
-            None => self.hand_back(message).await,
-        }
+        self.outlast(acknowledge).await
     }
 
     async fn fail(&self, event: &Event, reason: &str, letter: DeadLetter) -> Result<(), Trouble> {
@@ -141,36 +164,37 @@ impl Loop {
                 Ok(()) => {}
                 outage @ Err(Trouble::Outage { .. }) => return outage,
                 // The file is given up already; its outcome must be heard of all the same.
-                Err(trouble) => tracing::error!(reason = %trouble, "tidying up failed"),
+                Err(trouble) => tracing::error!(reason = trouble.to_string(), "tidying up failed"),
             }
         }
         self.service.outbox.finish(settled).await.map(drop)
     }
 
-    /// Runs one of the runtime's own operations until it is done. None: asked to stop. Nothing
-    /// can be given up here, so that what else goes wrong is waited out like an outage.
-    async fn persist<T, F>(&self, mut operation: impl FnMut() -> F) -> Option<T>
+    /// Runs something until it meets no outage.
+    async fn outlast<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, Stuck>
     where
         F: Future<Output = Result<T, Trouble>>,
     {
         let service = &self.service;
-        let patient = || {
-            let operation = operation();
-            async {
-                operation.await.map_err(|trouble| match trouble {
-                    Trouble::Retry { reason } | Trouble::Reject { reason } => Trouble::Outage {
-                        dependency: "runtime",
-                        reason,
-                    },
-                    outage @ Trouble::Outage { .. } => outage,
-                })
-            }
-        };
-        let done = service
+        let outlasted = service
             .outages
-            .outlast(&service.stop, &self.gate, patient)
+            .outlast(&service.stop, &self.gate, attempt)
             .await;
-        done.and_then(Result::ok)
+        outlasted.ok_or(Stuck::Stopping)?.map_err(Stuck::Failed)
+    }
+
+    /// Not even giving up worked. Nothing is lost: the message comes again, and when its
+    /// deliveries run out the server's advisory is the next to try.
+    async fn stuck(&self, message: &Message, stuck: &Stuck) -> Outcome {
+        const LATER: Duration = Duration::from_secs(60);
+        let Stuck::Failed(fault) = stuck else {
+            return self.hand_back(message).await;
+        };
+        let reason = Trouble::from(fault.clone()).to_string();
+        tracing::error!(reason, "cannot be given up on; will be tried again");
+        let later = AckKind::Nak(Some(LATER));
+        self.held.answer(message.sequence, later).await;
+        Outcome::Retried
     }
 
     async fn hand_back(&self, message: &Message) -> Outcome {
@@ -184,19 +208,13 @@ impl crate::service::Service {
     /// The message as a dead letter.
     pub(crate) async fn bury(
         &self,
-        stream: proto::stream::Stream,
+        stream: &'static str,
         message: &Message,
+        event: Option<&Event>,
         reason: &str,
     ) -> Result<DeadLetter, Trouble> {
-        dead_letter::publish(
-            &self.jetstream,
-            &self.link,
-            self.user,
-            stream.name,
-            message,
-            reason,
-        )
-        .await
+        let trace = event.map(|event| outbox::traceparent(event.subject, &event.id));
+        dead_letter::publish(self, stream, message, reason, trace.as_deref()).await
     }
 
     /// Settles `failed` for the event's file, unless its cell has an outcome already. Answers what

@@ -251,3 +251,35 @@ async fn what_is_finished_in_time_is_kept_and_the_rest_is_handed_back_at_once() 
     service.stop().await.unwrap();
     assert_eq!(other.runs(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_share_the_work() {
+    let bed = Bed::new(&[("SERVICE__SLOTS", "2")]).await;
+    let step = || {
+        Does::new(async |event: Event, _| {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(Some(moved(&event)))
+        })
+    };
+    let (one, other) = (step(), step());
+    let services = [bed.mover(one.clone()), bed.mover(other.clone())];
+    for service in &services {
+        service.wait_until_ready().await;
+    }
+    let ingest = bed.jetstream(User::Ingest).await;
+    for index in 0..60 {
+        publish(&ingest, &ingested(&format!("{index}.csv"))).await;
+    }
+    bed.wait_for_events("moved", 60).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    for service in services {
+        service.stop().await.unwrap();
+    }
+    assert_eq!(one.runs() + other.runs(), 60);
+    assert!(
+        one.runs() > 10 && other.runs() > 10,
+        "{} and {}",
+        one.runs(),
+        other.runs()
+    );
+}

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use proto::{Data, User, consumer};
 
 use crate::bed::{Bed, get, until};
-use crate::events::{ingested, publish};
+use crate::events::{file, ingested, publish};
 
 struct Process {
     child: Child,
@@ -138,27 +138,28 @@ async fn a_process_that_a_message_ends_each_time_gets_rid_of_it() {
     assert_eq!(process.ended().await.code(), Some(0));
 }
 
+/// A key that would be two lines and a colour, were it written as it is.
+const HOSTILE: &str = "broken\nline \u{1b}[31m \" ü.csv";
+
+/// What the process writes while it gives up on [`HOSTILE`].
+async fn log_of_a_failure(bed: &Bed, more: &[(&str, &str)]) -> String {
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested(HOSTILE)).await;
+    let mut process = spawn(bed, more);
+    bed.wait_for_events("failed", 1).await;
+    process.signal(Signal::SIGTERM);
+    process.ended().await;
+    process.log()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_are_json_where_asked_for_and_name_file_and_key() {
     let bed = Bed::new(&[]).await;
-    let ingest = bed.jetstream(User::Ingest).await;
-    let mut event = ingested("line\nbreak.csv");
-    // Nobody reads an event of a later version: the log says so.
-    event.id = "x".to_owned();
-    let mut later = serde_json::to_value(&event).unwrap();
-    later["type"] = "io.landfall.file.ingested.v2".into();
-    crate::events::publish_raw(&ingest, &serde_json::to_vec(&later).unwrap()).await;
-    let mut process = spawn(
-        &bed,
-        &[
-            ("LANDFALL_SERVICE__LOG", "json"),
-            ("LANDFALL_SERVICE__LOG_LEVEL", "debug"),
-        ],
-    );
-    until("a dead letter", async || bed.dead(User::Mover).await.pop()).await;
-    process.signal(Signal::SIGTERM);
-    process.ended().await;
-    let log = process.log();
+    let more = [
+        ("LANDFALL_SERVICE__LOG", "json"),
+        ("LANDFALL_SERVICE__LOG_LEVEL", "debug"),
+    ];
+    let log = log_of_a_failure(&bed, &more).await;
     let lines: Vec<serde_json::Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -169,8 +170,33 @@ async fn logs_are_json_where_asked_for_and_name_file_and_key() {
         .collect();
     assert_eq!(given_up.len(), 1, "{log}");
     assert_eq!(given_up[0]["level"], "ERROR");
-    assert_eq!(given_up[0]["span"]["stream"], "FILES");
-    assert!(given_up[0]["reason"].as_str().unwrap().contains(".v2"));
+    let span = &given_up[0]["span"];
+    assert_eq!(span["stream"], "FILES");
+    assert_eq!(span["key"], HOSTILE);
+    assert_eq!(span["file"], file(HOSTILE).id.to_string());
+    assert!(
+        given_up[0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("is broken")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_line_for_people_is_one_line_whatever_the_key() {
+    let bed = Bed::new(&[]).await;
+    let log = log_of_a_failure(&bed, &[]).await;
+    assert!(!log.contains('\u{1b}'), "{log}");
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("given up"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    assert!(lines[0].contains(&file(HOSTILE).id.to_string()), "{log}");
+    assert!(lines[0].contains("is broken"), "{log}");
+    for line in log.lines() {
+        assert!(line.starts_with("20"), "not the start of a line: {line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

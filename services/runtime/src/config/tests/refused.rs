@@ -65,6 +65,11 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
             "landfall.toml:2: `service.slots`: must be at least 1, is 0",
         ),
         (
+            "[service]\nslots = 10001\n",
+            &[],
+            "landfall.toml:2: `service.slots`: must be at most 10000, is 10001",
+        ),
+        (
             "[service]\nlog = \"pretty\"\n",
             &[],
             "landfall.toml:2: `service.log`: expected one of \"human\", \"json\", found `pretty`",
