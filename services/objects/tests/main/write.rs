@@ -1,0 +1,165 @@
+//! Copies and deletes do what they say, or nothing.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::{Tag, Tagging};
+use objects::{Copy, Head, Removal};
+use proto::Version;
+
+use crate::store::{Bucket, bucket, versioned_bucket};
+
+async fn copy(bucket: &Bucket, head: &Head, version: &Version, to: &str, if_absent: bool) -> bool {
+    let metadata = BTreeMap::from([("landfall-file-id".to_owned(), "0f".to_owned())]);
+    let copy = Copy {
+        source: &bucket.at("in/a.csv"),
+        version,
+        head,
+        destination: &bucket.at(to),
+        metadata: &metadata,
+        if_absent,
+    };
+    bucket.objects.copy(copy).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_copy_has_the_sources_headers_tags_and_bytes_and_the_metadata_given() {
+    let bucket = bucket().await;
+    let tag = Tag::builder().key("team").value("sea").build().unwrap();
+    bucket
+        .s3
+        .put_object()
+        .bucket(&bucket.name)
+        .key("in/a.csv")
+        .content_type("text/csv; charset=utf-8")
+        .content_encoding("gzip")
+        .content_language("de")
+        .content_disposition("attachment; filename=\"a.csv\"")
+        .cache_control("max-age=60")
+        .expires(aws_sdk_s3::primitives::DateTime::from_secs(2_000_000_000))
+        .metadata("station", "north")
+        .tagging("team=sea")
+        .body(b"bytes".to_vec().into())
+        .send()
+        .await
+        .unwrap();
+    let head = bucket.head("in/a.csv").await.unwrap();
+    assert_eq!(head.metadata["station"], "north");
+    assert!(copy(&bucket, &head, &head.version, "processed/in/a.csv", true).await);
+
+    let request = bucket.s3.get_object().bucket(&bucket.name);
+    let answer = request.key("processed/in/a.csv").send().await.unwrap();
+    assert_eq!(answer.content_type(), Some("text/csv; charset=utf-8"));
+    assert_eq!(answer.content_encoding(), Some("gzip"));
+    assert_eq!(answer.content_language(), Some("de"));
+    assert_eq!(
+        answer.content_disposition(),
+        Some("attachment; filename=\"a.csv\"")
+    );
+    assert_eq!(answer.cache_control(), Some("max-age=60"));
+    assert_eq!(
+        answer.expires_string(),
+        Some("Wed, 18 May 2033 03:33:20 GMT")
+    );
+    let metadata = answer.metadata().unwrap();
+    assert_eq!(metadata.len(), 1);
+    assert_eq!(metadata["landfall-file-id"], "0f");
+    assert_eq!(answer.body.collect().await.unwrap().to_vec(), b"bytes");
+    let request = bucket.s3.get_object_tagging().bucket(&bucket.name);
+    let tags = request.key("processed/in/a.csv").send().await.unwrap();
+    assert_eq!(
+        Tagging::builder()
+            .set_tag_set(Some(tags.tag_set))
+            .build()
+            .unwrap()
+            .tag_set,
+        [tag]
+    );
+}
+
+#[tokio::test]
+async fn a_copy_is_refused_where_either_side_has_changed() {
+    let bucket = bucket().await;
+    bucket.put("in/a.csv", "one").await;
+    let head = bucket.head("in/a.csv").await.unwrap();
+    bucket.put("taken", "somebody's").await;
+    assert!(!copy(&bucket, &head, &head.version, "taken", true).await);
+    assert_eq!(bucket.bytes("taken").await.unwrap(), "somebody's");
+    bucket.put("in/a.csv", "two").await;
+    assert!(!copy(&bucket, &head, &head.version, "free", true).await);
+    bucket.delete("in/a.csv").await;
+    assert!(!copy(&bucket, &head, &head.version, "free", true).await);
+    assert_eq!(bucket.head("free").await, None);
+}
+
+#[tokio::test]
+async fn exactly_the_version_asked_for_is_copied_and_deleted() {
+    let bucket = versioned_bucket().await;
+    bucket.put("in/a.csv", "one").await;
+    let head = bucket.head("in/a.csv").await.unwrap();
+    bucket.put("in/a.csv", "two").await;
+    assert!(copy(&bucket, &head, &head.version, "old", true).await);
+    assert_eq!(bucket.bytes("old").await.unwrap(), "one");
+    let removal = Removal::Version(head.version.id.as_deref().unwrap());
+    assert!(
+        bucket
+            .objects
+            .delete(&bucket.at("in/a.csv"), removal)
+            .await
+            .unwrap()
+    );
+    assert_eq!(bucket.bytes("in/a.csv").await.unwrap(), "two");
+    let id = head.version.id.as_deref();
+    let gone = bucket.objects.examine(&bucket.name, "in/a.csv", id).await;
+    assert_eq!(gone.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_delete_takes_only_what_it_means() {
+    let bucket = bucket().await;
+    bucket.put("in/a.csv", "one").await;
+    let (version, _) = bucket.version("in/a.csv").await;
+    let at = bucket.at("in/a.csv");
+    bucket.put("in/a.csv", "two").await;
+    let removal = Removal::IfMatch(&version.etag);
+    assert!(!bucket.objects.delete(&at, removal).await.unwrap());
+    assert_eq!(bucket.bytes("in/a.csv").await.unwrap(), "two");
+    bucket.delete("in/a.csv").await;
+    assert!(!bucket.objects.delete(&at, removal).await.unwrap());
+}
+
+#[tokio::test]
+async fn checksums_go_with_the_copy_and_tell_of_the_content() {
+    let bucket = bucket().await;
+    let request = bucket.s3.put_object().bucket(&bucket.name).key("in/a.csv");
+    request
+        .checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Sha256)
+        .body(b"one".to_vec().into())
+        .send()
+        .await
+        .unwrap();
+    let objects = &bucket.objects;
+    let head = objects
+        .examine(&bucket.name, "in/a.csv", None)
+        .await
+        .unwrap()
+        .unwrap();
+    // echo -n one | openssl dgst -sha256 -binary | base64
+    assert_eq!(
+        head.digests["sha256"],
+        "dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z/0Me0="
+    );
+    assert!(copy(&bucket, &head, &head.version, "copy", true).await);
+    let copied = objects
+        .examine(&bucket.name, "copy", None)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(copied.same_content(&head), Some(true));
+    bucket.put("copy", "eno").await;
+    let other = objects
+        .examine(&bucket.name, "copy", None)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(other.same_content(&head), Some(false));
+}
