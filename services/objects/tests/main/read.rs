@@ -39,6 +39,13 @@ async fn through(relay: &Relay, bucket: &Bucket, timeout: Duration) -> Objects {
     Objects::new(&config).await.unwrap()
 }
 
+/// Both at once; a break that never comes fails the test.
+async fn both<R>(reading: impl Future<Output = R>, breaking: impl Future<Output = ()>) -> (R, ()) {
+    let both = async { tokio::join!(reading, breaking) };
+    let within = tokio::time::timeout(Duration::from_secs(60), both);
+    within.await.expect("the connection breaks as planned")
+}
+
 fn vanished(result: objects::Result<Vec<u8>>) -> Vanished {
     match result {
         Err(Error::Vanished(how)) => how,
@@ -73,7 +80,7 @@ async fn a_broken_connection_is_resumed_where_it_broke() {
         relay.after(MIB as u64 + 17, Then::Break);
         relay.broken().await;
     };
-    let (read, ()) = tokio::join!(reading, breaking);
+    let (read, ()) = both(reading, breaking).await;
     assert!(read.unwrap() == bytes);
     assert_eq!(relay.breaks(), 2);
 }
@@ -104,7 +111,7 @@ async fn a_version_that_is_replaced_in_the_middle_is_not_mixed_with_the_next() {
         bucket.put("in/a.csv", vec![b'x'; 6 * MIB]).await;
         relay.after(u64::MAX, Then::Break);
     };
-    let (read, ()) = tokio::join!(read(&objects, &bucket, "in/a.csv"), replacing);
+    let (read, ()) = both(read(&objects, &bucket, "in/a.csv"), replacing).await;
     assert_eq!(vanished(read), Vanished::Replaced);
 }
 
@@ -121,7 +128,7 @@ async fn a_version_that_is_deleted_in_the_middle_is_gone() {
         bucket.delete("in/a.csv").await;
         relay.after(u64::MAX, Then::Break);
     };
-    let (read, ()) = tokio::join!(read(&objects, &bucket, "in/a.csv"), deleting);
+    let (read, ()) = both(read(&objects, &bucket, "in/a.csv"), deleting).await;
     assert_eq!(vanished(read), Vanished::Gone);
 }
 
