@@ -143,3 +143,6 @@ pub(crate) async fn look(
         ),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,3 +167,6 @@ fn unreadable(body: &[u8], why: &str) -> Unreadable {
 fn said(text: Option<Cow<'_, str>>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(Cow::into_owned)
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,6 @@ pub(crate) fn agrees(head: &Version, announced: &Announced) -> Option<bool> {
 fn is_back_again(row: &Row, head: &Version) -> bool {
     head.id.is_some() && head.last_modified < row.last_modified
 }
+
+#[cfg(test)]
+mod tests;

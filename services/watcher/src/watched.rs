@@ -211,3 +211,6 @@ fn reject(reason: &str) -> Trouble {
         reason: reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

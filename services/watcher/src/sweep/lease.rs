@@ -175,3 +175,6 @@ fn encode(value: &Value) -> Result<Vec<u8>, Trouble> {
         reason: format!("the lease cannot be written as JSON: {error}"),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ impl Patience {
             .is_ok_and(|stuck_after| self.now.duration_since(since) >= stuck_after)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+use runtime::config::Profile;
+use runtime::config::watcher::Bucket;
+
+use super::*;
+
+fn bucket(name: &str, prefixes: &[&str]) -> Bucket {
+    Bucket {
+        name: name.to_owned(),
+        prefixes: prefixes.iter().map(|&prefix| prefix.to_owned()).collect(),
+    }
+}
+
+fn config(buckets: &[Bucket]) -> Config {
+    let mut config = Config::default();
+    config.watcher.buckets = buckets.to_vec();
+    config
+}
+
+fn watched(buckets: &[Bucket]) -> Watched {
+    Watched::new(&config(buckets)).unwrap()
+}
+
+fn refusal(config: &Config) -> String {
+    Watched::new(config).unwrap_err().to_string()
+}
+
+fn profile(name: &str, bucket: &str, key: &str) -> Profile {
+    let text = format!("name = \"{name}\"\nbucket = \"{bucket}\"\nkey = \"{key}\"");
+    toml::from_str(&text).unwrap()
+}
+
+#[test]
+fn only_keys_under_a_watched_prefix_of_a_watched_bucket_are_files() {
+    let watched = watched(&[bucket("sensors", &["incoming/", "in/"])]);
+    assert_eq!(watched.judge("sensors", "incoming/a.csv"), Ok(()));
+    assert_eq!(watched.judge("sensors", "in/deep/er/a.csv"), Ok(()));
+    for (bucket, key, why) in [
+        ("others", "incoming/a.csv", Unwatched::OtherBucket),
+        ("sensors", "a.csv", Unwatched::OtherPrefix),
+        ("sensors", "incoming", Unwatched::OtherPrefix),
+        ("sensors", "Incoming/a.csv", Unwatched::OtherPrefix),
+        ("sensors", "/incoming/a.csv", Unwatched::OtherPrefix),
+        (
+            "sensors",
+            "processed/incoming/a.csv",
+            Unwatched::OtherPrefix,
+        ),
+        ("sensors", "rejected/incoming/a.csv", Unwatched::OtherPrefix),
+        (
+            "sensors",
+            "rejected-rows/incoming/a.csv",
+            Unwatched::OtherPrefix,
+        ),
+        ("sensors", "incoming/", Unwatched::DirectoryMarker),
+        ("sensors", "incoming/folder/", Unwatched::DirectoryMarker),
+    ] {
+        assert_eq!(watched.judge(bucket, key), Err(why), "{bucket}/{key}");
+    }
+}
+
+#[test]
+fn what_is_nobodys_file_yet_is_ignored_by_its_name_wherever_it_lies() {
+    let watched = watched(&[bucket("sensors", &["incoming/"])]);
+    for key in [
+        "incoming/a.tmp",
+        "incoming/deep/a.csv.part",
+        "incoming/a.partial",
+        "incoming/a.filepart",
+        "incoming/.a.csv.swp",
+        "incoming/a.csv~",
+        "incoming/.hidden",
+        "incoming/deep/.hidden",
+        "incoming/new\nline.tmp",
+    ] {
+        assert_eq!(
+            watched.judge("sensors", key),
+            Err(Unwatched::Ignored),
+            "{key}"
+        );
+    }
+    for key in [
+        "incoming/a.tmp/b.csv",
+        "incoming/tmp",
+        "incoming/a.TMP.csv",
+        "incoming/b~c.csv",
+    ] {
+        assert_eq!(watched.judge("sensors", key), Ok(()), "{key}");
+    }
+}
+
+#[test]
+fn a_glob_with_a_slash_is_for_the_whole_key() {
+    let mut config = config(&[bucket("sensors", &["incoming/"])]);
+    config.watcher.ignore = vec!["incoming/*/draft-*".to_owned(), "**/old/**".to_owned()];
+    let watched = Watched::new(&config).unwrap();
+    let ignored = Err(Unwatched::Ignored);
+    assert_eq!(watched.judge("sensors", "incoming/x/draft-1.csv"), ignored);
+    assert_eq!(watched.judge("sensors", "incoming/a/old/b.csv"), ignored);
+    assert_eq!(watched.judge("sensors", "incoming/draft-1.csv"), Ok(()));
+    assert_eq!(watched.judge("sensors", "incoming/x/y/draft-1.csv"), Ok(()));
+}
+
+#[test]
+fn a_prefix_that_another_covers_is_not_listed_twice() {
+    let watched = watched(&[
+        bucket("a", &["in/", "in/deep/", "other/", "in/"]),
+        bucket("a", &["in/even/deeper/", "ot"]),
+    ]);
+    let buckets: Vec<(&str, &[String])> = watched.buckets().collect();
+    assert_eq!(
+        buckets,
+        [("a", ["in/".to_owned(), "ot".to_owned()].as_slice())]
+    );
+}
+
+#[test]
+fn own_outputs_under_a_watched_prefix_are_refused_at_start() {
+    for (prefix, setting) in [
+        ("", "[mover] processed = `processed/`"),
+        ("processed/", "[mover] processed = `processed/`"),
+        ("processed/again/", "[mover] processed = `processed/`"),
+        ("rej", "[mover] rejected = `rejected/`"),
+        (
+            "rejected-rows/x",
+            "[ingest] rejected_rows = `rejected-rows/`",
+        ),
+    ] {
+        let refused = refusal(&config(&[bucket("sensors", &[prefix])]));
+        assert!(refused.contains(setting), "{prefix}: {refused}");
+        assert!(refused.contains("[mover] target_bucket"), "{refused}");
+    }
+}
+
+#[test]
+fn the_whole_bucket_may_be_watched_where_outputs_go_to_another() {
+    let mut other = config(&[bucket("sensors", &[""])]);
+    other.mover.target_bucket = Some("archive".to_owned());
+    let watched = Watched::new(&other).unwrap();
+    assert_eq!(watched.judge("sensors", "processed/a.csv"), Ok(()));
+    assert_eq!(
+        watched.judge("archive", "processed/a.csv"),
+        Err(Unwatched::OtherBucket)
+    );
+
+    // One that is watched as well is no way out,
+    other.watcher.buckets.push(bucket("archive", &[""]));
+    assert!(refusal(&other).contains("bucket `archive`"));
+    // nor is one that a profile brings back.
+    let mut back = config(&[bucket("sensors", &[""])]);
+    back.mover.target_bucket = Some("archive".to_owned());
+    let mut mine = profile("mine", "*", "**");
+    mine.target_bucket = Some("sensors".to_owned());
+    back.profiles.push(mine);
+    assert!(refusal(&back).contains("bucket `sensors`"));
+}
+
+#[test]
+fn a_configuration_that_watches_nothing_says_what_to_add() {
+    assert!(refusal(&Config::default()).contains("[[watcher.buckets]]"));
+    assert!(refusal(&config(&[bucket("sensors", &[])])).contains("[[watcher.buckets]]"));
+}
+
+#[test]
+fn a_glob_that_is_none_is_refused_by_its_setting() {
+    let mut ignoring = config(&[bucket("sensors", &["in/"])]);
+    ignoring.watcher.ignore = vec!["[".to_owned()];
+    assert!(refusal(&ignoring).starts_with("[watcher] ignore: "));
+    let mut reading = config(&[bucket("sensors", &["in/"])]);
+    reading.profiles = vec![profile("wide", "*", "{a")];
+    assert!(refusal(&reading).starts_with("profile `wide`: key: "));
+}
+
+#[test]
+fn the_first_profile_that_matches_bucket_and_key_reads_a_file() {
+    let mut config = config(&[bucket("sensors", &["in/"])]);
+    config.profiles = vec![
+        profile("top", "sensors", "in/*.csv"),
+        profile("deep", "sens*", "in/**/*.csv"),
+        profile("other", "others", "**"),
+    ];
+    let watched = Watched::new(&config).unwrap();
+    assert_eq!(watched.profile("sensors", "in/a.csv"), "top");
+    assert_eq!(watched.profile("sensors", "in/x/a.csv"), "deep");
+    assert_eq!(watched.profile("others", "in/a.csv"), "other");
+    assert_eq!(watched.profile("sensors", "in/a.txt"), "default");
+}
