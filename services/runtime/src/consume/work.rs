@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::AckKind;
 use futures::FutureExt;
+use jiff::SignedDuration;
 use proto::event::{DeadLetter, Failed};
 use proto::{Data, Event};
 use store::journal::{Cell, Settled};
@@ -73,8 +74,8 @@ impl Loop {
         }
     }
 
-    /// A settled cell is obeyed: its outcome is published if that was not seen to be done, and
-    /// nothing else happens. Another replay of the file is another cell.
+    /// A settled cell is obeyed: its outcome is published if that was not seen to be done, or if it
+    /// is asked for again, and nothing else happens. Another replay of the file is another cell.
     async fn step(
         &self,
         step: &Arc<dyn Step>,
@@ -84,6 +85,9 @@ impl Loop {
         let outbox = &self.service.outbox;
         if let Some(settled) = self.service.journal.settled(Cell::of(event)).await? {
             caught(step.stored(&settled.event, None)).await?;
+            if is_asked_again(message, &settled) {
+                return outbox.repeat(Cell::of(event)).await.map(drop);
+            }
             return outbox.finish(settled).await.map(drop);
         }
         let Some(answer) = caught(step.run(event, message)).await? else {
@@ -235,6 +239,14 @@ impl crate::service::Service {
         });
         self.outbox.decide(failed).await
     }
+}
+
+/// Whether the input was published long after its outcome was settled. Then it is no late copy:
+/// the watcher's sweep says `arrived` again where nothing came of an outcome (the stream lost it),
+/// and each step has to say its own again.
+fn is_asked_again(message: &Message, settled: &Settled) -> bool {
+    const LONG: SignedDuration = SignedDuration::from_mins(1);
+    message.stored.duration_since(settled.event.time) > LONG
 }
 
 /// What a handler answers; a panic is a content error like any other.

@@ -67,6 +67,31 @@ async fn an_event_that_comes_twice_is_worked_on_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_said_again_long_after_its_outcome_makes_the_outcome_said_again() {
+    let bed = Bed::new(&[]).await;
+    let path = bed.folder().join("store/mover.db");
+    let journal = store::sqlite::Journal::open(&path).await.unwrap();
+    let event = ingested("a.csv");
+    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(2);
+    let outcome = Event::new(User::Mover, moved(&event), long_ago);
+    store::Journal::settle(&journal, &outcome).await.unwrap();
+    // The mark says that it was published; the stream has lost it since.
+    store::Journal::mark_published(&journal, cell("a.csv", 0), 7)
+        .await
+        .unwrap();
+    drop(journal);
+    let step = Does::new(async |_, _| Ok(None));
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &event).await;
+    let events = bed.wait_for_events("moved", 1).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.stop().await.unwrap();
+    assert_eq!(events, [outcome]);
+    assert_eq!(step.runs(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_replay_of_a_file_is_another_cell() {
     let bed = Bed::new(&[]).await;
     let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
