@@ -114,7 +114,9 @@ async fn show(
 
 fn load(options: &options::Dev) -> Result<Option<Load>, Failure> {
     match &options.send {
-        Some(file) => Ok(Some(Load::file(file).map_err(Failure::Usage)?)),
+        Some(file) => Ok(Some(
+            Load::file(file, options.key.clone()).map_err(Failure::Usage)?,
+        )),
         None if options.sample || options.demo => Ok(Some(Load::Sample)),
         None => Ok(None),
     }

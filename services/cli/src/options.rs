@@ -55,6 +55,9 @@ pub(crate) struct Dev {
     /// Send this file and show its way
     #[arg(long, value_name = "FILE", conflicts_with = "sample")]
     pub(crate) send: Option<PathBuf>,
+    /// Send it under this key [default: the watched prefix and the file's name]
+    #[arg(long, requires = "send")]
+    pub(crate) key: Option<String>,
     /// End when the file's mail has come; the file's record goes to standard output as JSON. In a
     /// new folder that is removed, unless --dir names one
     #[arg(long)]

@@ -127,7 +127,8 @@ pub(crate) fn target(config: &Config, bucket: Option<&str>) -> Result<(String, S
     }
 }
 
-fn key(prefix: &str, file: &Path) -> Result<String, String> {
+/// Where a file goes under a prefix.
+pub(crate) fn key(prefix: &str, file: &Path) -> Result<String, String> {
     let name = file.file_name().and_then(|name| name.to_str());
     match name {
         Some(name) => Ok(format!("{prefix}{name}")),

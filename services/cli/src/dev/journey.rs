@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use objects::Objects;
 use proto::event::{Location, MailOutcome, MoveOutcome, Report};
 use proto::{Data, Event, File};
@@ -30,8 +30,8 @@ const ROWS: u64 = 100;
 pub(crate) enum Load {
     /// A made-up file.
     Sample,
-    /// Somebody's own.
-    File(PathBuf),
+    /// Somebody's own, under this key if one is given.
+    File(PathBuf, Option<String>),
 }
 
 /// Where a file's way can be followed, step by step.
@@ -44,9 +44,9 @@ pub(crate) struct Journey {
 
 impl Load {
     /// A file that must be there.
-    pub(crate) fn file(path: &Path) -> Result<Self, String> {
+    pub(crate) fn file(path: &Path, key: Option<String>) -> Result<Self, String> {
         match std::fs::metadata(path) {
-            Ok(about) if about.is_file() => Ok(Self::File(path.to_owned())),
+            Ok(about) if about.is_file() => Ok(Self::File(path.to_owned(), key)),
             Ok(_) => Err(format!("{} is not a file", path.display())),
             Err(error) => Err(format!("{}: {error}", path.display())),
         }
@@ -63,13 +63,19 @@ pub(crate) async fn travel(
     let config = &installation.config;
     let mut files = Files::connect(config).await?;
     let objects = Objects::new(&config.objects).await?;
-    let (path, sensor) = prepare(installation, load)?;
     let (bucket, prefix) = put::target(config, None).map_err(|wrong| anyhow!(wrong))?;
-    let name = path.file_name().and_then(|name| name.to_str());
-    let to = Location {
-        bucket,
-        key: format!("{prefix}{}", name.context("the file's name is not UTF-8")?),
+    let (path, key, sensor) = match load {
+        Load::File(path, key) => (path, key, None),
+        Load::Sample => {
+            let (path, sensor) = make(installation)?;
+            (path, None, sensor)
+        }
     };
+    let key = match key {
+        Some(key) => key,
+        None => put::key(&prefix, &path).map_err(|wrong| anyhow!(wrong))?,
+    };
+    let to = Location { bucket, key };
     let size = std::fs::metadata(&path)?.len();
     talk.note(&format!(
         "uploading {} to {}/{} ({})",
@@ -88,29 +94,26 @@ pub(crate) async fn travel(
     Ok(Journey { record, sensor })
 }
 
-/// The file to send; made up, it is put beside the rest.
-fn prepare(installation: &Installation, load: Load) -> anyhow::Result<(PathBuf, Option<String>)> {
-    let Load::File(path) = load else {
-        let now = Timestamp::now();
-        let folder = installation.folder().join("samples");
-        std::fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("sample-{}.csv", now.strftime("%Y%m%dT%H%M%SZ")));
-        let options = options::Sample {
-            seed: now.as_second().unsigned_abs(),
-            rows: ROWS,
-            shape: Shape::Plain,
-            // The last hour's readings.
-            from: now - jiff::SignedDuration::from_mins(70),
-            output: None,
-        };
-        let mut text = Vec::new();
-        sample::write(&mut text, &options)?;
-        std::fs::write(&path, &text)?;
-        let text = String::from_utf8_lossy(&text);
-        let sensor = text.lines().nth(1).and_then(|row| row.split(',').next());
-        return Ok((path, sensor.map(str::to_owned)));
+/// Makes a file up, and names a sensor of it.
+fn make(installation: &Installation) -> anyhow::Result<(PathBuf, Option<String>)> {
+    let now = Timestamp::now();
+    let folder = installation.folder().join("samples");
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("sample-{}.csv", now.strftime("%Y%m%dT%H%M%SZ")));
+    let options = options::Sample {
+        seed: now.as_second().unsigned_abs(),
+        rows: ROWS,
+        shape: Shape::Plain,
+        // The readings of the last hour.
+        from: now - SignedDuration::from_mins(70),
+        output: None,
     };
-    Ok((path, None))
+    let mut text = Vec::new();
+    sample::write(&mut text, &options)?;
+    std::fs::write(&path, &text)?;
+    let text = String::from_utf8_lossy(&text);
+    let sensor = text.lines().nth(1).and_then(|row| row.split(',').next());
+    Ok((path, sensor.map(str::to_owned)))
 }
 
 /// What was said of the file, by step.
@@ -162,7 +165,7 @@ async fn follow(
 }
 
 fn waiting(delay: Duration) -> String {
-    let delay = jiff::SignedDuration::try_from(delay).unwrap_or_default();
+    let delay = SignedDuration::try_from(delay).unwrap_or_default();
     format!("its mail goes out after {delay:#} (production's default is 10 minutes)")
 }
 

@@ -1,0 +1,35 @@
+# What is done with this repository; `make` alone lists it.
+
+PYTHON ?= python3
+programs := $(or $(CARGO_TARGET_DIR),target)/debug
+# A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
+own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
+
+.PHONY: help run demo test lint generate build servers
+
+help: ## list this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: build servers ## start everything on this machine, send a sample file, stay up until Ctrl-C
+	@$(programs)/landfall dev --beside $(if $(FILE),,--sample) $(own)
+
+demo: build servers ## the same, ending by itself; last comes the file's record as a line of JSON
+	@$(programs)/landfall dev --demo $(own)
+
+test: servers ## every test, on real servers
+	@cargo test --workspace --locked
+
+lint: ## formatting, and everything that clippy and the compiler warn of
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+generate: ## write the contract's schemas, permissions and examples anew
+	@cargo run --quiet --locked --package proto --example generate
+
+build: ## build the programs
+	@cargo build --workspace --bins --locked
+
+servers: ## install the pinned real servers (unless LANDFALL_SERVERS names a folder that has them)
+ifndef LANDFALL_SERVERS
+	@$(PYTHON) deploy/servers/install.py .landfall/servers
+endif
