@@ -140,7 +140,7 @@ impl Desk {
                 return Err(error.into());
             }
             if !said {
-                tracing::warn!(file.id = %row.event.subject, %error, "a mail's state waits for the store");
+                tracing::warn!(%error, "a mail's state waits for the store");
                 said = true;
             }
             tokio::time::sleep(INSIST_EVERY).await;
@@ -201,19 +201,18 @@ impl Desk {
             ),
             tries: 0,
         };
-        tracing::warn!(file.id = %file.id, replay, "a wake for a mail that the journal does not know");
+        tracing::warn!("a wake for a mail that the journal does not know");
         matches!(event.data, Data::Moved(_)).then_some(Data::Notified(notified))
     }
 
     /// Counts what was written, and says what a person should hear of.
     fn record(&self, row: &Row) {
-        let (file, replay) = row.event.about();
         let answer = row.answer.as_deref().unwrap_or_default();
         match &row.state {
             State::HandingOver { .. } => {}
             State::Waiting { due } if row.tries > 0 => {
                 metrics::counter!("landfall_mail_retries_total").increment(1);
-                tracing::info!(file.id = %file.id, replay, %due, answer, "the mail will be tried again");
+                tracing::info!(%due, answer, "the mail will be tried again");
             }
             State::Waiting { .. } => {}
             State::Ended { outcome, .. } => {
@@ -223,11 +222,11 @@ impl Desk {
                     MailOutcome::Accepted => {
                         let late = (self.clock)().duration_since(row.planned).as_secs_f64();
                         metrics::histogram!("landfall_mail_lateness_seconds").record(late.max(0.0));
-                        tracing::info!(file.id = %file.id, replay, answer, "mail accepted");
+                        tracing::info!(answer, "mail accepted");
                     }
                     MailOutcome::Nobody => {}
                     MailOutcome::Refused | MailOutcome::Unknown => {
-                        tracing::warn!(file.id = %file.id, replay, outcome = name, answer, "mail not accepted");
+                        tracing::warn!(outcome = name, answer, "mail not accepted");
                     }
                 }
             }

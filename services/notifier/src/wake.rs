@@ -128,7 +128,6 @@ impl Wake {
         };
         if desk.insist(&filed, after).await?.is_none() {
             tracing::warn!(
-                file.id = %row.event.subject,
                 ?fate,
                 "the answer came after the claim's deadline; the mail is recorded as unknown"
             );

@@ -69,7 +69,7 @@ fn rejects(page: &mut String, rows: &[Row], more: u64) {
         put(
             page,
             format_args!(
-                "<tr><td style=\"{CELL};white-space:nowrap\">{}</td>\
+                "<tr><td style=\"{CELL};word-break:break-word\">{}</td>\
                  <td style=\"{CELL};word-break:break-word\">{}<br>\
                  <code style=\"font-size:13px;opacity:0.75\">{}</code></td></tr>\n",
                 outside(&row.place),

@@ -190,7 +190,7 @@ fn gave_up(failed: &Failed) -> Story {
         name,
         paragraphs: vec![
             format!(
-                "The {} gave up on the file: {}.",
+                "Landfall gave up on the file at {}: {}.",
                 failed.step,
                 sentence(&failed.reason)
             ),

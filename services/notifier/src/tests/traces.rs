@@ -29,9 +29,13 @@ enum Reply {
 
 struct Script {
     world: Arc<World>,
+    /// When the server was asked, and whether it was to be done without the late.
+    asked: Asked,
     replies: Mutex<VecDeque<Reply>>,
     mails: Arc<Mutex<Vec<Vec<u8>>>>,
 }
+
+type Asked = Arc<Mutex<Vec<(Timestamp, bool)>>>;
 
 struct Scripted {
     world: Arc<World>,
@@ -49,6 +53,8 @@ fn accepted() -> Fate {
 impl Post for Script {
     async fn offer(&self, envelope: &Envelope) -> Result<Box<dyn Offer>, Refusal> {
         sleep(Duration::from_millis(20)).await;
+        let asked = (self.world.now(), envelope.without_the_late);
+        self.asked.lock().unwrap().push(asked);
         let reply = self.replies.lock().unwrap().pop_front();
         let (takes, fate) = match reply {
             Some(Reply::Away) => return Err(Refusal::Away("connection refused".to_owned())),
@@ -102,6 +108,7 @@ struct Scene {
     a: Arc<Desk>,
     b: Arc<Desk>,
     mails: Arc<Mutex<Vec<Vec<u8>>>>,
+    asked: Asked,
 }
 
 impl Scene {
@@ -116,10 +123,12 @@ impl Scene {
             ..Chaos::default()
         });
         let mails = Arc::default();
+        let asked = Asked::default();
         let post: Arc<dyn Post> = Arc::new(Script {
             world: Arc::clone(&world),
             replies: Mutex::new(replies.iter().cloned().collect()),
             mails: Arc::clone(&mails),
+            asked: Arc::clone(&asked),
         });
         let scene = Self {
             a: world.desk(0, Some(Arc::clone(&post))),
@@ -127,6 +136,7 @@ impl Scene {
             world,
             event,
             mails,
+            asked,
         };
         scene.hear().await;
         scene
@@ -275,6 +285,22 @@ async fn a_retry_whose_wake_was_not_ordered_any_more_is_woken_by_the_wake_before
         (1, Some(MailOutcome::Accepted))
     );
     assert_eq!(scene.world.notified().unwrap().tries, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_receivers_are_waited_for_for_an_hour() {
+    let scene = Scene::of(moved(), &vec![Reply::NotNow; 9]).await;
+    while scene.outcome().is_none() {
+        let wake = scene.until_ordered().await;
+        scene.work(&scene.a, &wake).await.unwrap();
+    }
+    let asked = scene.asked.lock().unwrap();
+    let first = asked[0].0;
+    for (at, without) in asked.iter() {
+        let minutes = at.duration_since(first).as_mins();
+        assert_eq!(*without, minutes >= 60, "after {minutes} minutes");
+    }
+    assert!(!asked[0].1 && asked.last().unwrap().1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,7 +108,7 @@ fn a_failed_file_says_who_gave_up_why_and_where_the_dead_letter_is() {
     assert_eq!(story.verdict, Verdict::Failed);
     assert_eq!(
         story.paragraphs[0],
-        "The ingest gave up on the file: access denied: s3:GetObject on bucket landing; grant it \
+        "Landfall gave up on the file at ingest: access denied: s3:GetObject on bucket landing; grant it \
          to the key of ingest."
     );
     assert!(
