@@ -14,7 +14,11 @@ use super::client::KEPT;
 use super::scripted::{Act, On, Server, Tls, Turn};
 use super::*;
 
-const TIMEOUT: Duration = Duration::from_millis(400);
+/// Longer than a busy machine takes for anything.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where the server is silent, and that is to be seen soon.
+const SHORT: Duration = Duration::from_millis(500);
 
 fn settings(server: &Server, change: impl FnOnce(&mut config::Smtp)) -> config::Smtp {
     let mut smtp = config::Smtp {

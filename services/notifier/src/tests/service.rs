@@ -301,8 +301,8 @@ async fn who_is_killed_while_the_body_is_on_its_way_leaves_an_unknown_after_the_
     })
     .await;
     let mut stage = Stage::set(server.port).await;
-    // For the body ten times as long, and the claim holds half as long again beside.
-    stage.config.notifier.smtp.timeout = Duration::from_millis(300);
+    // The claim holds for 11.5 of these: 6.9 s. The wake comes again long before.
+    stage.config.notifier.smtp.timeout = Duration::from_millis(600);
     stage.config.nats.ack_wait = Duration::from_secs(1);
     stage.mend().await;
     let victim = tokio::runtime::Builder::new_multi_thread()
@@ -324,10 +324,7 @@ async fn who_is_killed_while_the_body_is_on_its_way_leaves_an_unknown_after_the_
     let notified = stage.notified().await;
     assert_eq!(notified.outcome, MailOutcome::Unknown);
     let waited = Timestamp::now().duration_since(began);
-    assert!(
-        waited >= SignedDuration::from_millis(3300),
-        "after {waited:?}"
-    );
+    assert!(waited >= SignedDuration::from_secs(5), "after {waited:?}");
     assert!(
         notified
             .answer

@@ -4,8 +4,9 @@ use super::*;
 
 /// What becomes of a mail where the server does `act` on `on`, and whether its body went out.
 async fn what_becomes(on: On, act: Act) -> (Result<Fate, Refusal>, usize) {
+    let patience = if act == Act::Stall { SHORT } else { TIMEOUT };
     let server = Server::start(Tls::None, only(on, act)).await;
-    let client = client(&server);
+    let client = client_of(&settings(&server, |smtp| smtp.timeout = patience));
     let outcome = match client.offer(&envelope()).await {
         Ok(offer) => Ok(offer.hand_over(MAIL).await),
         Err(refusal) => Err(refusal),
