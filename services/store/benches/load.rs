@@ -33,6 +33,9 @@ fn main() {
         for tasks in [1, 16, 64] {
             settles(folder.path(), tasks).await;
         }
+        for tasks in [1, 16] {
+            shared(folder.path(), tasks).await;
+        }
         for (files, rows, sensors) in [
             (1, 100, 1),
             (32, 100, 1),
@@ -85,6 +88,20 @@ async fn settles(folder: &Path, tasks: u64) {
     let name = format!("settle, {tasks} at once");
     load(&name, 1, tasks, |number| {
         let journal = Arc::clone(&journal);
+        async move {
+            journal.settle(&event(number, User::Watcher)).await.unwrap();
+        }
+    })
+    .await;
+}
+
+/// Two replicas, each with the file open.
+async fn shared(folder: &Path, tasks: u64) {
+    let path = folder.join("shared.db");
+    let journals = [open_journal(&path).await, open_journal(&path).await];
+    let name = format!("settle, {tasks} at once at each of two openings");
+    load(&name, 1, 2 * tasks, |number| {
+        let journal = Arc::clone(&journals[usize::from(number.is_multiple_of(2))]);
         async move {
             journal.settle(&event(number, User::Watcher)).await.unwrap();
         }

@@ -92,6 +92,7 @@ pub async fn pages_together_are_the_whole(stores: &impl Stores) {
             assert!(page.len() <= size);
             let is_last = page.len() < size;
             paged.extend(page);
+            assert!(paged.len() <= expected.len());
             if is_last {
                 break;
             }

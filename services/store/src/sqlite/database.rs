@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::{Error, Result};
 
@@ -156,10 +156,8 @@ fn set_up(path: &Path, schema: &Schema) -> Result<(Connection, Inode), Opening> 
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
-    // One look at all of it: another process may be creating the schema right now.
-    let look = connection.transaction()?;
-    let is_ours = check_schema(path, &look, schema)?;
-    drop(look);
+    // In a transaction: another process may create it between two looks.
+    let is_ours = check_schema(path, &connection.transaction()?, schema)?;
     set_pragmas(path, &connection, schema)?;
     if !is_ours {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -214,7 +212,11 @@ fn create_folder(path: &Path) -> Result<(), Opening> {
 }
 
 /// Whether the schema is there; an error if another one is.
-fn check_schema(path: &Path, connection: &Connection, schema: &Schema) -> Result<bool, Opening> {
+fn check_schema(
+    path: &Path,
+    connection: &Transaction<'_>,
+    schema: &Schema,
+) -> Result<bool, Opening> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
     let path = path.display();

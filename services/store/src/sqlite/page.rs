@@ -72,7 +72,7 @@ impl Page {
         }
     }
 
-    /// Adds the rows of another series in `range`, and keeps the newest.
+    /// Adds the rows of the next series in `range`, and keeps the newest.
     pub(super) fn merge(
         &mut self,
         connection: &Connection,
@@ -80,10 +80,11 @@ impl Page {
         metric: &Arc<str>,
         range: Range,
     ) -> rusqlite::Result<()> {
-        // What is older than all of a full page need not be read.
-        let oldest = match self.rows.last() {
-            Some(row) if self.rows.len() == self.limit => row.time,
-            _ => i64::MIN,
+        // Series come in the order of their metrics: what is not newer than the last row of a full
+        // page comes after it.
+        let first = match self.rows.last() {
+            Some(row) if self.rows.len() == self.limit => range.first.max(row.time + 1),
+            _ => range.first,
         };
         let row = |row: &rusqlite::Row<'_>| {
             Ok(Row {
@@ -98,7 +99,7 @@ impl Page {
              WHERE series = ?1 AND time BETWEEN ?2 AND ?3 ORDER BY time DESC LIMIT ?4",
         )?;
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let bounds = params![series, range.first.max(oldest), range.last, limit];
+        let bounds = params![series, first, range.last, limit];
         for found in select.query_map(bounds, row)? {
             self.rows.push(found?);
         }

@@ -125,6 +125,9 @@ async fn a_file_that_is_taken_away_is_an_outage() {
         error.to_string().contains("moved, removed or replaced"),
         "{error}"
     );
+    std::fs::write(&path, "another file").unwrap();
+    let error = journal.replace(&register, 1, b"y").await.unwrap_err();
+    assert!(matches!(error, Error::Away { .. }), "{error}");
     std::fs::rename(&aside, &path).unwrap();
     let replaced = journal.replace(&register, 1, b"y").await.unwrap();
     assert_eq!(replaced, Some(2));
