@@ -16,7 +16,7 @@ mod upload;
 mod write;
 
 pub use client::Objects;
-pub use encoding::{metadata_value, original_key};
+pub use encoding::metadata_value;
 pub use error::{Error, Result};
 pub use head::Head;
 pub use list::Listed;

@@ -57,7 +57,7 @@ impl Objects {
         Ok(found)
     }
 
-    async fn must_exist(&self, bucket: &str) -> Result<()> {
+    pub(crate) async fn must_exist(&self, bucket: &str) -> Result<()> {
         let call = Call {
             operation: Operation::Bucket,
             bucket,

@@ -11,7 +11,7 @@ use proto::event::Location;
 
 use crate::call::{Call, Failure, Operation};
 use crate::encoding::copy_source;
-use crate::{Head, Objects, Result};
+use crate::{Error, Head, Objects, Result};
 
 /// A copy within the store.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,13 @@ impl Objects {
         match self.transfer(copy, &copy.version.etag).await {
             Ok(()) => Ok(true),
             Err(Failure::Missing | Failure::Unmet) => Ok(false),
+            // Some stores say of a missing bucket that they have an internal error.
+            Err(Failure::Other(error @ Error::Away(_))) => {
+                match self.must_exist(&copy.destination.bucket).await {
+                    Err(denied @ Error::Denied(_)) => Err(denied),
+                    _ => Err(error),
+                }
+            }
             Err(failure) => Err(failure.into_error(call)),
         }
     }

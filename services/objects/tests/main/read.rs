@@ -42,7 +42,7 @@ async fn through(relay: &Relay, bucket: &Bucket, timeout: Duration) -> Objects {
 /// Both at once; a break that never comes fails the test.
 async fn both<R>(reading: impl Future<Output = R>, breaking: impl Future<Output = ()>) -> (R, ()) {
     let both = async { tokio::join!(reading, breaking) };
-    let within = tokio::time::timeout(Duration::from_secs(60), both);
+    let within = tokio::time::timeout(Duration::from_secs(60), Box::pin(both));
     within.await.expect("the connection breaks as planned")
 }
 
@@ -111,7 +111,7 @@ async fn a_version_that_is_replaced_in_the_middle_is_not_mixed_with_the_next() {
         bucket.put("in/a.csv", vec![b'x'; 6 * MIB]).await;
         relay.after(u64::MAX, Then::Break);
     };
-    let (read, ()) = both(read(&objects, &bucket, "in/a.csv"), replacing).await;
+    let (read, ()) = both(Box::pin(read(&objects, &bucket, "in/a.csv")), replacing).await;
     assert_eq!(vanished(read), Vanished::Replaced);
 }
 
@@ -128,7 +128,7 @@ async fn a_version_that_is_deleted_in_the_middle_is_gone() {
         bucket.delete("in/a.csv").await;
         relay.after(u64::MAX, Then::Break);
     };
-    let (read, ()) = both(read(&objects, &bucket, "in/a.csv"), deleting).await;
+    let (read, ()) = both(Box::pin(read(&objects, &bucket, "in/a.csv")), deleting).await;
     assert_eq!(vanished(read), Vanished::Gone);
 }
 

@@ -1,0 +1,222 @@
+//! Something happens between any two requests of a move, on the real store.
+
+use mover::label;
+use proto::File;
+use proto::event::{MoveOutcome, Moved};
+
+use crate::relay::When;
+use crate::site::{Site, ingested, run, site};
+
+/// What somebody else does in the middle of a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outside {
+    Nothing,
+    Replaces,
+    Deletes,
+    UploadsTheSameAgain,
+}
+
+const OUTSIDE: [Outside; 4] = [
+    Outside::Nothing,
+    Outside::Replaces,
+    Outside::Deletes,
+    Outside::UploadsTheSameAgain,
+];
+
+/// A moment of a move of five requests.
+fn moments() -> impl Iterator<Item = (usize, When)> {
+    (1..=5).flat_map(|number| [When::Before, When::After].map(|when| (number, when)))
+}
+
+impl Outside {
+    async fn act(self, site: &Site, key: &str) {
+        match self {
+            Self::Nothing => {}
+            Self::Replaces => site.put(key, "the next upload").await,
+            Self::Deletes => site.delete(key).await,
+            Self::UploadsTheSameAgain => site.put(key, "the file").await,
+        }
+    }
+}
+
+/// Whatever happened: the file's bytes are in one place at most and under no other's name, what
+/// came later is untouched, and the outcome is true.
+async fn check(site: &Site, file: &File, moved: &Moved, outside: Outside, case: &str) {
+    let source = site.bytes(&file.key).await;
+    let copy = site
+        .seen(&site.bucket, &format!("processed/{}", file.key))
+        .await;
+    match moved.outcome {
+        MoveOutcome::Archived => {
+            let copy = copy.unwrap_or_else(|| panic!("{case}: no copy"));
+            assert_eq!(copy.bytes, b"the file", "{case}");
+            assert_eq!(copy.metadata[label::FILE_ID], file.id.to_string(), "{case}");
+        }
+        MoveOutcome::Replaced | MoveOutcome::Gone => {
+            assert_eq!(copy, None, "{case}");
+            assert_ne!(outside, Outside::Nothing, "{case}");
+        }
+    }
+    match outside {
+        Outside::Replaces => assert_eq!(source.as_deref(), Some("the next upload"), "{case}"),
+        Outside::Nothing | Outside::Deletes => assert_eq!(source, None, "{case}"),
+        // Within one second it is the same file; later, it is another with the same bytes.
+        Outside::UploadsTheSameAgain => {
+            assert!(source.is_none_or(|bytes| bytes == "the file"), "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_somebody_does_between_two_requests_nothing_is_lost_or_mixed_up() {
+    let site = site().await;
+    let mover = site.mover().await;
+    for outside in OUTSIDE {
+        for (number, when) in moments() {
+            let case = format!("{outside:?} {when:?} request {number}");
+            let key = format!("in/{case}.csv");
+            let file = site.upload(&key, "the file").await;
+            let mut held = site.relay.hold(number, when);
+            let event = ingested(&file);
+            let acting = async {
+                held.reached().await;
+                outside.act(&site, &key).await;
+                held.go();
+            };
+            let (moved, ()) = tokio::join!(run(&mover, &event), acting);
+            check(&site, &file, &moved.unwrap(), outside, &case).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_between_two_requests_is_made_good_by_the_next_try() {
+    let site = site().await;
+    let mover = site.mover().await;
+    for outside in OUTSIDE {
+        for (number, when) in moments() {
+            let case = format!("crash and {outside:?} {when:?} request {number}");
+            let key = format!("in/{case}.csv");
+            let file = site.upload(&key, "the file").await;
+            let event = ingested(&file);
+            let mut held = site.relay.hold(number, when);
+            tokio::select! {
+                moved = run(&mover, &event) => panic!("{case}: {moved:?}"),
+                () = held.reached() => {}
+            }
+            outside.act(&site, &key).await;
+            site.relay.count();
+            let moved = run(&mover, &event).await.unwrap();
+            check(&site, &file, &moved, outside, &case).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_bytes_uploaded_a_second_later_are_another_file_and_stay() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let file = site.upload("in/a.csv", "the file").await;
+    // Before the last look at the source.
+    let mut held = site.relay.hold(4, When::Before);
+    let event = ingested(&file);
+    let acting = async {
+        held.reached().await;
+        while site.file(&site.bucket, "in/a.csv").await.id == file.id {
+            site.put("in/a.csv", "the file").await;
+        }
+        held.go();
+    };
+    let (moved, ()) = tokio::join!(run(&mover, &event), acting);
+    assert_eq!(moved.unwrap().outcome, MoveOutcome::Archived);
+    assert_eq!(site.bytes("in/a.csv").await.as_deref(), Some("the file"));
+}
+
+#[tokio::test]
+async fn a_copy_that_is_spoilt_before_it_is_verified_leaves_the_source_until_it_is_right() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let file = site.upload("in/a.csv", "the file").await;
+    let labels = [
+        (label::FILE_ID, file.id.to_string()),
+        (label::REPLAY, "0".to_owned()),
+    ];
+    let mut held = site.relay.hold(3, When::Before);
+    let event = ingested(&file);
+    let acting = async {
+        held.reached().await;
+        // As many bytes, under the same label.
+        site.put_labelled(&site.bucket, "processed/in/a.csv", "THE FILE", &labels)
+            .await;
+        held.go();
+    };
+    let (moved, ()) = tokio::join!(run(&mover, &event), acting);
+    assert_eq!(moved.unwrap().outcome, MoveOutcome::Archived);
+    assert_eq!(
+        site.bytes("processed/in/a.csv").await.as_deref(),
+        Some("the file")
+    );
+    assert_eq!(site.bytes("in/a.csv").await, None);
+}
+
+#[tokio::test]
+async fn a_copy_that_is_spoilt_each_time_never_costs_the_source() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let file = site.upload("in/a.csv", "the file").await;
+    let labels = [
+        (label::FILE_ID, file.id.to_string()),
+        (label::REPLAY, "0".to_owned()),
+    ];
+    let (s3, bucket) = (site.s3.clone(), site.bucket.clone());
+    site.relay.watch(move |_, when, line| {
+        let mut request = s3.put_object().bucket(&bucket).key("processed/in/a.csv");
+        for (name, value) in &labels {
+            request = request.metadata(*name, value);
+        }
+        Box::pin(async move {
+            if when == When::After && line.starts_with("PUT ") {
+                request
+                    .body(b"THE FILE".to_vec().into())
+                    .send()
+                    .await
+                    .unwrap();
+            }
+        })
+    });
+    let error = run(&mover, &ingested(&file)).await.unwrap_err();
+    assert!(matches!(error, runtime::Trouble::Retry { .. }), "{error:?}");
+    assert_eq!(site.bytes("in/a.csv").await.as_deref(), Some("the file"));
+    // Once the store is well again the move ends.
+    site.relay.count();
+    run(&mover, &ingested(&file)).await.unwrap();
+    assert_eq!(
+        site.bytes("processed/in/a.csv").await.as_deref(),
+        Some("the file")
+    );
+    assert_eq!(site.bytes("in/a.csv").await, None);
+}
+
+#[tokio::test]
+async fn a_spoilt_copy_whose_source_is_gone_is_told_and_kept() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let file = site.upload("in/a.csv", "the file").await;
+    let labels = [
+        (label::FILE_ID, file.id.to_string()),
+        (label::REPLAY, "0".to_owned()),
+    ];
+    site.put_labelled(&site.bucket, "processed/in/a.csv", "half", &labels)
+        .await;
+    site.delete("in/a.csv").await;
+    let error = run(&mover, &ingested(&file)).await.unwrap_err();
+    assert!(
+        matches!(error, runtime::Trouble::Reject { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("is not whole"), "{error}");
+    assert_eq!(
+        site.bytes("processed/in/a.csv").await.as_deref(),
+        Some("half")
+    );
+}

@@ -1,0 +1,12 @@
+//! The mover on a real store and a real journal.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod between;
+mod destination;
+mod late;
+mod relay;
+mod rounds;
+mod site;
+mod start;
+mod versions;

@@ -1,0 +1,87 @@
+//! The plain case, and what it costs.
+
+use mover::label;
+
+use crate::site::{archived, ingested, rejected, run, site};
+
+#[tokio::test]
+async fn a_file_is_filed_with_five_requests() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let file = site.upload("in/a.csv", "readings").await;
+    site.relay.count();
+    let moved = run(&mover, &ingested(&file)).await.unwrap();
+    let bucket = &site.bucket;
+    assert_eq!(
+        site.relay.requests(),
+        [
+            format!("HEAD /{bucket}/in/a.csv"),
+            format!("PUT /{bucket}/processed/in/a.csv?x-id=CopyObject"),
+            format!("HEAD /{bucket}/processed/in/a.csv"),
+            format!("HEAD /{bucket}/in/a.csv"),
+            format!("DELETE /{bucket}/in/a.csv?x-id=DeleteObject"),
+        ]
+    );
+    assert_eq!(archived(&moved), "processed/in/a.csv");
+    assert_eq!(moved.rejected, None);
+    assert_eq!(site.keys(bucket).await, ["processed/in/a.csv"]);
+    let seen = site.seen(bucket, "processed/in/a.csv").await.unwrap();
+    assert_eq!(seen.bytes, b"readings");
+    assert_eq!(seen.metadata[label::FILE_ID], file.id.to_string());
+    assert_eq!(seen.metadata[label::REPLAY], "0");
+    assert_eq!(seen.metadata[label::KEY], "in/a.csv");
+}
+
+#[tokio::test]
+async fn a_rejected_file_goes_to_rejected_and_says_why() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let file = site.upload("in/a.csv", "").await;
+    let moved = run(&mover, &rejected(&file, "no header")).await.unwrap();
+    assert_eq!(archived(&moved), "rejected/in/a.csv");
+    assert_eq!(moved.rejected.as_deref(), Some("no header"));
+    assert_eq!(site.keys(&site.bucket).await, ["rejected/in/a.csv"]);
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_is_recognised() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let file = site.upload("in/a.csv", "readings").await;
+    let first = run(&mover, &ingested(&file)).await.unwrap();
+    site.relay.count();
+    let again = run(&mover, &ingested(&file)).await.unwrap();
+    assert_eq!(first, again);
+    assert_eq!(site.relay.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn the_sources_own_metadata_goes_along_and_cannot_pass_for_landfalls() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let own = [
+        ("station", "north".to_owned()),
+        (label::FILE_ID, "f".repeat(32)),
+    ];
+    site.put_labelled(&site.bucket, "in/a.csv", "x", &own).await;
+    let file = site.file(&site.bucket, "in/a.csv").await;
+    run(&mover, &ingested(&file)).await.unwrap();
+    let seen = site.seen(&site.bucket, "processed/in/a.csv").await.unwrap();
+    assert_eq!(seen.metadata["station"], "north");
+    assert_eq!(seen.metadata[label::FILE_ID], file.id.to_string());
+}
+
+#[tokio::test]
+async fn more_than_a_copy_takes_is_rejected_in_one_line() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let mut file = site.upload("in/a.csv", "x").await;
+    file.size = (5 << 30) + 1;
+    let error = run(&mover, &ingested(&file)).await.unwrap_err();
+    assert!(
+        matches!(error, runtime::Trouble::Reject { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("more than 5 GiB"), "{error}");
+    assert_eq!(site.keys(&site.bucket).await, ["in/a.csv"]);
+}
