@@ -327,7 +327,7 @@ pub struct Notified {
     /// Name of the route that chose the receivers; none where no route matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// `Message-ID`, the same on every try of one attempt.
+    /// `Message-ID` without its angle brackets, the same on every try of one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
     /// Each receiver and what the server said of it.

@@ -191,7 +191,7 @@ fn mails() -> Vec<(&'static str, Event)> {
                 replay: 0,
                 outcome,
                 route: told.then(|| "default".to_owned()),
-                message_id: told.then(|| format!("<{}.0.1@landfall>", plain().id)),
+                message_id: told.then(|| format!("{}.0.1@example.org", plain().id)),
                 receivers,
                 answer: answer.map(str::to_owned),
                 tries,

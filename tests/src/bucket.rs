@@ -5,7 +5,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, VersioningConfiguration};
+use percent_encoding::percent_decode_str;
 
 /// A bucket.
 #[derive(Clone, Debug)]
@@ -56,6 +57,11 @@ impl Bucket {
     pub(crate) async fn create(client: Client, name: String) -> Result<Self> {
         client.create_bucket().bucket(&name).send().await?;
         Ok(Self { name, client })
+    }
+
+    /// Creates another bucket beside this one, which nobody watches.
+    pub async fn sibling(&self, name: &str) -> Result<Self> {
+        Self::create(self.client.clone(), format!("{}-{name}", self.name)).await
     }
 
     /// From now on every version is kept.
@@ -136,6 +142,31 @@ impl Bucket {
             .send()
             .await?;
         Ok(())
+    }
+
+    /// Whether the store lists exactly this key among the first thousand: some make another key of
+    /// what they are given, and answer to both.
+    pub async fn lists(&self, key: &str) -> Result<bool> {
+        let answer = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.name)
+            // XML has no way to write every character.
+            .encoding_type(EncodingType::Url)
+            .send()
+            .await?;
+        Ok(answer
+            .contents()
+            .iter()
+            .filter_map(|object| object.key())
+            .any(|listed| {
+                // Stores differ in whether a space is a plus.
+                let plain = percent_decode_str(listed).decode_utf8_lossy().into_owned();
+                let form = percent_decode_str(&listed.replace('+', " "))
+                    .decode_utf8_lossy()
+                    .into_owned();
+                plain == key || form == key
+            }))
     }
 
     /// Every key, sorted.

@@ -2,7 +2,9 @@
 
 mod builder;
 mod finish;
+mod site;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -11,10 +13,8 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use nix::sys::signal::Signal;
 use proto::{User, What};
-use servers::mail::{Mail, MailCatcher};
-use servers::nats::Nats;
-use servers::{Port, Process};
-use tempfile::TempDir;
+use servers::Process;
+use servers::mail::Mail;
 
 use crate::bucket::{Bucket, Upload};
 use crate::events::{Follower, Seen};
@@ -24,6 +24,7 @@ use crate::service::Service;
 use crate::wait::{PATIENCE, until};
 
 pub use builder::Builder;
+use site::Site;
 
 /// The services, in the order of a file's way.
 pub(crate) const SERVICES: [User; 4] = [User::Watcher, User::Ingest, User::Mover, User::Notifier];
@@ -43,11 +44,8 @@ pub struct Installation {
     jetstream: jetstream::Context,
     relay: Relay,
     store: &'static Process,
-    mail: MailCatcher,
-    nats: Nats,
-    config: PathBuf,
-    folder: TempDir,
-    _listen: Port,
+    configs: HashMap<User, PathBuf>,
+    site: Site,
     finished: bool,
 }
 
@@ -138,12 +136,12 @@ impl Installation {
     }
 
     fn readings(&self) -> PathBuf {
-        self.folder.path().join("data/readings.db")
+        self.site.folder.path().join("data/readings.db")
     }
 
     /// The mails that the mail server accepted: one for each DATA command that it answered well.
     pub fn mails(&self) -> Result<Vec<Mail>> {
-        self.mail.mails()
+        self.site.mail.mails()
     }
 
     /// What becomes of the store's notifications from now on.
@@ -176,8 +174,8 @@ impl Installation {
     fn launch(&mut self, user: User) -> Result<()> {
         self.started += 1;
         let name = format!("{user}-{}", self.started);
-        let password = self.nats.password(user).unwrap_or_default();
-        let service = Service::start(user, &name, &self.config, password)?;
+        let password = self.site.nats.password(user).unwrap_or_default();
+        let service = Service::start(user, &name, &self.configs[&user], password)?;
         self.services.push(service);
         Ok(())
     }
@@ -233,10 +231,25 @@ impl Installation {
         Ok(sum)
     }
 
+    /// Waits until the watcher has listed everything `count` times more.
+    pub async fn sweeps(&self, count: u32) -> Result<()> {
+        let name = "landfall_sweep_duration_seconds_count";
+        let before = self.metric(User::Watcher, name, "").await?;
+        self.until("more sweeps", || async {
+            let now = self.metric(User::Watcher, name, "").await.ok()?;
+            (now >= before + f64::from(count)).then_some(())
+        })
+        .await
+    }
+
     /// Every process that works here, the shared store among them, and its id.
     pub fn processes(&self) -> Vec<(String, u32)> {
         let services = self.services.iter().map(|service| &service.process);
-        let servers = [self.nats.process(), self.mail.process(), self.store];
+        let servers = [
+            self.site.nats.process(),
+            self.site.mail.process(),
+            self.store,
+        ];
         services
             .chain(servers)
             .map(|process| (process.name().to_owned(), process.pid()))
@@ -264,12 +277,18 @@ impl Installation {
 
     /// Runs the command `landfall` in this installation, as `user`.
     pub async fn landfall(&self, user: User, arguments: &[&str]) -> Result<std::process::Output> {
-        builder::landfall(&self.config, &self.nats, user, arguments).await
+        builder::landfall(
+            &self.configs[&User::Setup],
+            &self.site.nats,
+            user,
+            arguments,
+        )
+        .await
     }
 
     /// The folder of this installation's files.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.site.folder.path()
     }
 
     fn missing(&self, about: &str) -> anyhow::Error {

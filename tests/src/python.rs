@@ -61,14 +61,14 @@ pub fn readings(content: &[u8], csv: &Csv) -> Result<Rows> {
         "time": csv.time,
         "values": csv.values,
     });
-    let found: Vec<(String, String, i64, f64)> = run(
+    let found: Vec<(String, String, i64, u64)> = run(
         include_str!("python/readings.py"),
         &how.to_string(),
         content,
     )?;
     let rows = found
         .into_iter()
-        .map(|(sensor, metric, ms, value)| (key(&sensor, &metric, ms), value));
+        .map(|(sensor, metric, ms, bits)| (key(&sensor, &metric, ms), f64::from_bits(bits)));
     Ok(rows.collect())
 }
 

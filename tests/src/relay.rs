@@ -34,7 +34,8 @@ struct Line {
     lost: usize,
 }
 
-/// What becomes of a notification.
+/// What becomes of the notification of an upload; others (directories, removals, Landfall's own
+/// outputs) are always delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fate {
     /// It reaches the watcher.
@@ -84,8 +85,12 @@ impl Relay {
             }
             None => vec![],
         };
+        let entry = Entry {
+            bucket: bucket.to_owned(),
+            is_upload: true,
+        };
         for body in held {
-            self.pass(bucket, body);
+            self.pass(&entry, body);
         }
     }
 
@@ -106,12 +111,17 @@ impl Relay {
         self.lines().get(bucket).map_or(0, |line| line.lost)
     }
 
-    fn pass(&self, bucket: &str, body: Bytes) {
+    fn pass(&self, entry: &Entry, body: Bytes) {
         let mut lines = self.lines();
-        let Some(line) = lines.get_mut(bucket) else {
+        let Some(line) = lines.get_mut(&entry.bucket) else {
             return;
         };
-        let times = match line.fate {
+        let fate = if entry.is_upload {
+            line.fate
+        } else {
+            Fate::Delivered
+        };
+        let times = match fate {
             Fate::Delivered => 1,
             Fate::Doubled => 2,
             Fate::Held => {
@@ -151,13 +161,29 @@ impl Line {
 }
 
 async fn take(State(relay): State<Relay>, body: Bytes) {
-    let bucket = serde_json::from_slice::<Value>(&body)
-        .ok()
-        .and_then(|event| {
-            let path = event["key"].as_str()?.strip_prefix("/buckets/")?.to_owned();
-            path.split('/').next().map(str::to_owned)
-        });
-    if let Some(bucket) = bucket {
-        relay.pass(&bucket, body);
+    if let Some(entry) = Entry::of(&body) {
+        relay.pass(&entry, body);
+    }
+}
+
+/// What a notification is about.
+struct Entry {
+    bucket: String,
+    is_upload: bool,
+}
+
+impl Entry {
+    fn of(body: &[u8]) -> Option<Self> {
+        let event: Value = serde_json::from_slice(body).ok()?;
+        let (bucket, key) = event["key"]
+            .as_str()?
+            .strip_prefix("/buckets/")?
+            .split_once('/')?;
+        let is_removal = event["message"]["new_entry"].is_null();
+        let is_directory = event["message"]["new_entry"]["is_directory"] == true;
+        Some(Self {
+            bucket: bucket.to_owned(),
+            is_upload: !is_removal && !is_directory && key.starts_with("incoming/"),
+        })
     }
 }

@@ -1,22 +1,22 @@
 //! Starting an installation.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
 use async_nats::jetstream;
 use aws_sdk_s3::Client;
 use proto::User;
-use servers::Port;
-use servers::mail::MailCatcher;
-use servers::nats::{self, Nats};
+use servers::Nats;
 use toml::{Table, Value};
 
+use super::site::Site;
 use super::{Installation, SERVICES};
 use crate::bucket::Bucket;
 use crate::events::Follower;
 use crate::service::address;
-use crate::shared::{scratch, shared};
+use crate::shared::shared;
 use crate::{program, settings};
 
 /// An installation that is not started yet.
@@ -34,6 +34,7 @@ pub struct Builder {
 enum Setting {
     One(&'static str, Value),
     Text(String),
+    TextOf(User, String),
 }
 
 impl Builder {
@@ -63,6 +64,12 @@ impl Builder {
     /// Adds configuration as a person writes it.
     pub fn config(mut self, text: impl Into<String>) -> Self {
         self.settings.push(Setting::Text(text.into()));
+        self
+    }
+
+    /// Adds configuration of one service, which the others do not see.
+    pub fn config_of(mut self, user: User, text: impl Into<String>) -> Self {
+        self.settings.push(Setting::TextOf(user, text.into()));
         self
     }
 
@@ -99,75 +106,29 @@ impl Builder {
     /// Starts everything; it is ready when this returns.
     pub async fn start(self) -> Result<Installation> {
         let shared = shared().await?;
-        let folder = tempfile::tempdir_in(scratch()?)?;
         let (bucket, more, target) = self.make_buckets(&shared.client).await?;
-        let nats = Nats::start(&folder.path().join("nats"), nats::Options::default()).await?;
-        let mail = MailCatcher::start(&folder.path().join("mail"), None).await?;
-
-        let (port, token) = (Port::free()?, servers::random_secret());
-        let listen = address(&port);
-        let config = folder.path().join("landfall.toml");
-        let text = format!(
-            r#"
-            [nats]
-            url = "{nats}"
-            duplicate_window = "100ms"
-            [objects]
-            endpoint = "{endpoint}"
-            access_key = "{access}"
-            secret_key = "{secret}"
-            [store]
-            folder = "{folder}/data"
-            [watcher]
-            listen = "{listen}"
-            tokens = ["{token}"]
-            buckets = {buckets}
-            [notifier]
-            from = "Landfall <landfall@example.org>"
-            to = ["lab@example.org"]
-            operators = ["operators@example.org"]
-            smtp = {{ host = "127.0.0.1", port = {smtp}, tls = "none" }}
-            "#,
-            nats = nats.url(),
-            endpoint = shared.store.endpoint(),
-            access = shared.store.access_key(),
-            secret = shared.store.secret_key(),
-            folder = folder.path().display(),
-            buckets = self.watched([&bucket].into_iter().chain(&more)),
-            smtp = mail.port(),
-        );
-        let mut settings = self.configuration(&text)?;
-        if let Some(target) = &target {
-            settings::set(&mut settings, "mover.target_bucket", target.name.clone())?;
+        let site = Site::start().await?;
+        let watched: Vec<&Bucket> = [&bucket].into_iter().chain(&more).collect();
+        let base = site.configuration(&shared.store, &self.watched(&watched), target.as_ref());
+        let configs = self.write(&base, site.folder.path())?;
+        setup(&configs[&User::Setup], &site.nats).await?;
+        for bucket in watched {
+            let listen = address(&site.listen);
+            shared.relay.connect(&bucket.name, listen, &site.token);
         }
-        std::fs::write(&config, settings.to_string())?;
-        std::fs::create_dir_all(folder.path().join("data"))?;
-
-        let mut settings = runtime::Config::load(Some(&config))?;
-        settings.nats.password = nats
-            .password(User::Setup)
-            .map(runtime::config::secret::Secret::new);
-        runtime::setup(&settings).await?;
-        let client = connect(&nats, User::Operator).await?;
-        let follower = Follower::start(&client).await?;
-        for watched in [&bucket].into_iter().chain(&more) {
-            shared.relay.connect(&watched.name, listen, &token);
-        }
+        let client = connect(&site.nats, User::Operator).await?;
         let mut installation = Installation {
             bucket,
             more,
             target,
             services: vec![],
             started: 0,
-            follower,
+            follower: Follower::start(&client).await?,
             jetstream: jetstream::new(client),
             relay: shared.relay.clone(),
             store: shared.store.process(),
-            mail,
-            nats,
-            config,
-            folder,
-            _listen: port,
+            configs,
+            site,
             finished: false,
         };
         for user in SERVICES {
@@ -179,6 +140,26 @@ impl Builder {
             service.ready().await?;
         }
         Ok(installation)
+    }
+
+    /// Writes the configuration of each service, and answers where.
+    fn write(&self, base: &str, folder: &Path) -> Result<HashMap<User, PathBuf>> {
+        let mut configs = HashMap::new();
+        for user in SERVICES.into_iter().chain([User::Setup]) {
+            let mut table: Table = base.parse()?;
+            for setting in &self.settings {
+                match setting {
+                    Setting::One(path, value) => settings::set(&mut table, path, value.clone())?,
+                    Setting::Text(text) => settings::merge(&mut table, text)?,
+                    Setting::TextOf(of, text) if *of == user => settings::merge(&mut table, text)?,
+                    Setting::TextOf(..) => {}
+                }
+            }
+            let path = folder.join(format!("{user}.toml"));
+            std::fs::write(&path, table.to_string())?;
+            configs.insert(user, path);
+        }
+        Ok(configs)
     }
 
     /// The watched bucket, further ones, and the one for files that are done with.
@@ -200,28 +181,27 @@ impl Builder {
         Ok((bucket, more, target))
     }
 
-    fn watched<'a>(&self, buckets: impl Iterator<Item = &'a Bucket>) -> String {
+    fn watched(&self, buckets: &[&Bucket]) -> String {
         let prefixes = if self.whole {
             ", prefixes = [\"\"]"
         } else {
             ""
         };
         let tables: Vec<String> = buckets
+            .iter()
             .map(|bucket| format!("{{ name = \"{}\"{prefixes} }}", bucket.name))
             .collect();
         format!("[{}]", tables.join(", "))
     }
+}
 
-    fn configuration(&self, base: &str) -> Result<Table> {
-        let mut table: Table = base.parse()?;
-        for setting in &self.settings {
-            match setting {
-                Setting::One(path, value) => settings::set(&mut table, path, value.clone())?,
-                Setting::Text(text) => settings::merge(&mut table, text)?,
-            }
-        }
-        Ok(table)
-    }
+async fn setup(config: &Path, nats: &Nats) -> Result<()> {
+    let mut settings = runtime::Config::load(Some(config))?;
+    settings.nats.password = nats
+        .password(User::Setup)
+        .map(runtime::config::secret::Secret::new);
+    runtime::setup(&settings).await?;
+    Ok(())
 }
 
 async fn connect(nats: &Nats, user: User) -> Result<async_nats::Client> {
