@@ -29,7 +29,7 @@ pub trait Journal: Send + Sync + 'static {
     async fn mark_published(&self, cell: Cell, sequence: u64) -> Result<()>;
 
     /// Outcomes without the mark whose event's time is before `before`, oldest first, at most
-    /// `limit`.
+    /// `limit`. One that cannot be read is logged and left out.
     async fn unpublished(&self, before: Timestamp, limit: usize) -> Result<Vec<Settled>>;
 
     /// Creates a register if there is none, and answers what it holds now. Safe to repeat, but

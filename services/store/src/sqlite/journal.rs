@@ -187,8 +187,15 @@ impl crate::Journal for Journal {
                 .query_map(params![before, limit], Outcome::from_row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         });
-        let understood = |outcome| self.understood(&outcome);
-        outcomes.await?.into_iter().map(understood).collect()
+        // One that cannot be read keeps no other from being published.
+        let understood = |outcome| match self.understood(&outcome) {
+            Ok(settled) => Some(settled),
+            Err(error) => {
+                tracing::error!("an outcome cannot be published: {error}");
+                None
+            }
+        };
+        Ok(outcomes.await?.into_iter().filter_map(understood).collect())
     }
 
     async fn create(&self, register: &Register, value: &[u8]) -> Result<Created> {

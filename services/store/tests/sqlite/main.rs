@@ -3,6 +3,7 @@
 
 mod child;
 mod conformance;
+mod damage;
 mod durability;
 mod load;
 mod opening;
