@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::path::Path;
 use std::process::exit;
 
 use anstyle::{AnsiColor, Style};
@@ -68,6 +69,13 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
         }
     }
     plain.into()
+}
+
+/// A path as somebody in this folder writes it.
+pub(crate) fn short(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let short = path.strip_prefix(&here).unwrap_or(path);
+    short.display().to_string()
 }
 
 /// `14.2 kB`

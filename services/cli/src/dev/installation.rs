@@ -21,7 +21,7 @@ use super::service::Service;
 use super::state::State;
 use super::talk::Talk;
 use super::written;
-use crate::settings;
+use crate::{output, settings};
 
 /// The services, in the order of a file's way.
 const SERVICES: [User; 4] = [User::Watcher, User::Ingest, User::Mover, User::Notifier];
@@ -53,7 +53,7 @@ impl Installation {
     pub(crate) async fn start(folder: &Path, wishes: &Wishes, talk: &Talk) -> anyhow::Result<Self> {
         talk.note(&format!(
             "starting NATS, SeaweedFS and a mail catcher in {}",
-            folder.display()
+            output::short(folder)
         ));
         let mut state = State::read(folder)?;
         // The store is told where the watcher listens before the watcher does.
@@ -169,7 +169,7 @@ async fn set_up(config: &Config, nats: &Nats, talk: &Talk) -> anyhow::Result<()>
     config.nats.password = nats.password(User::Setup).map(Secret::new);
     let done = runtime::setup(&config).await.context("setup")?;
     if !done.is_empty() {
-        talk.note(&format!("set up: {}", done.join(", ")));
+        talk.note(&format!("set up {} streams and consumers", done.len()));
     }
     Ok(())
 }

@@ -78,11 +78,11 @@ pub(crate) async fn travel(
     let to = Location { bucket, key };
     let size = std::fs::metadata(&path)?.len();
     talk.note(&format!(
-        "uploading {} to {}/{} ({})",
-        plain(&path.to_string_lossy()),
+        "uploading {} ({}) to {}/{}",
+        plain(&output::short(&path)),
+        output::size(size),
         to.bucket,
         plain(&to.key),
-        output::size(size)
     ));
     let sent = put::put(&objects, &path, size, to, |_| ()).await?;
     let deadline = config.notifier.delay + PATIENCE;
@@ -105,7 +105,7 @@ fn make(installation: &Installation) -> anyhow::Result<(PathBuf, Option<String>)
         rows: ROWS,
         shape: Shape::Plain,
         // The readings of the last hour.
-        from: now - SignedDuration::from_mins(70),
+        from: Timestamp::from_second(now.as_second() - 70 * 60)?,
         output: None,
     };
     let mut text = Vec::new();

@@ -1,11 +1,15 @@
 //! What `landfall dev` says: its own lines, and those of the services with their names before
 //! them.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader, Read, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use jiff::Timestamp;
+
+use crate::describe;
 use crate::output::{self, BAD, BOLD, GOOD};
 
 /// Longer lines are cut in several.
@@ -58,11 +62,8 @@ impl Talk {
         while let Ok(1..) = (&mut from).take(LONGEST).read_until(b'\n', &mut line) {
             let _ = log.write_all(&line);
             let text = String::from_utf8_lossy(&line);
-            self.line(
-                name,
-                style(name),
-                &output::plain(text.trim_end_matches('\n')),
-            );
+            let text = here_and_now(text.trim_end_matches('\n'));
+            self.line(name, style(name), &output::plain(&text));
             line.clear();
         }
     }
@@ -72,6 +73,16 @@ impl Talk {
         let name = output::styled(&name, style, self.coloured);
         let _ = writeln!(std::io::stderr().lock(), "{name} {line}");
     }
+}
+
+/// A log line with the time of day here instead of its whole time.
+fn here_and_now(line: &str) -> Cow<'_, str> {
+    if let Some((time, rest)) = line.split_once(' ')
+        && let Ok(time) = time.parse::<Timestamp>()
+    {
+        return format!("{} {rest}", describe::time_of_day(time)).into();
+    }
+    line.into()
 }
 
 fn style(name: &str) -> Style {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::installation::Installation;
 use super::journey::Journey;
+use crate::output::short;
 use crate::{put, settings};
 
 /// Where to look, and what to try.
@@ -52,11 +53,4 @@ fn command(folder: &Path, shown: &str) -> String {
     } else {
         format!("{typed} --dir {shown}")
     }
-}
-
-/// A path as somebody in this folder writes it.
-fn short(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    let short = path.strip_prefix(&here).unwrap_or(path);
-    short.display().to_string()
 }
