@@ -35,7 +35,7 @@ pub(crate) async fn run(place: &Place, options: options::Dev) -> Result<(), Fail
     let wishes = Wishes::read(place.config.as_deref(), options.delay.as_deref())?;
     let load = load(&options)?;
     let talk = Talk::new();
-    let mut folder = take(place.dir.as_deref(), &options, &talk)?;
+    let folder = take(place.dir.as_deref(), &options, &talk)?;
     let starting = Installation::start(folder.path(), &wishes, &talk);
     let installation = tokio::select! {
         started = starting => started?,
@@ -68,8 +68,9 @@ pub(crate) async fn run(place: &Place, options: options::Dev) -> Result<(), Fail
         Ok(Shown::Interrupted) => Ok(()),
         Err(failure) => {
             if options.demo {
-                let logs = folder.path().display();
-                talk.note(&format!("everything about it stays in {logs}"));
+                folder.keep();
+                let shown = output::short(folder.path());
+                talk.note(&format!("everything about it stays in {shown}"));
             }
             Err(failure)
         }
@@ -132,7 +133,7 @@ fn take(dir: Option<&Path>, options: &options::Dev, talk: &Talk) -> Result<Folde
     }
     let folder = Folder::take_beside(&wanted)?;
     if folder.path() != std::path::absolute(&wanted)? {
-        let (wanted, taken) = (wanted.display(), folder.path().display());
+        let (wanted, taken) = (wanted.display(), output::short(folder.path()));
         talk.note(&format!(
             "another Landfall runs in {wanted}; this one is in {taken}"
         ));

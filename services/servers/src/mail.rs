@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::port::Port;
 use crate::ready::{self, Failure};
-use crate::{Process, installed};
+use crate::{Process, installed, process};
 
 const PROGRAM: &str = include_str!("../../../deploy/servers/mailcatcher.py");
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -45,6 +45,7 @@ impl MailCatcher {
     pub async fn start(folder: &Path, port: Option<u16>) -> anyhow::Result<Self> {
         let folder = installed::prepare(folder)?;
         std::fs::create_dir_all(folder.join("mails"))?;
+        process::write(&folder.join("mailcatcher.py"), PROGRAM)?;
         ready::retry(async |attempt| {
             let port = Port::preferably(port.filter(|_| attempt == 1))?;
             let process = run(&folder, &port).await?;
@@ -119,8 +120,7 @@ async fn run(folder: &Path, port: &Port) -> Result<Process, Failure> {
     let mut command = Command::new(python);
     command
         .args([
-            "-c",
-            PROGRAM,
+            "mailcatcher.py",
             "127.0.0.1",
             &port.number().to_string(),
             "mails",

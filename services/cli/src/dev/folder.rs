@@ -20,6 +20,12 @@ pub(crate) struct Folder {
     _lock: Flock<File>,
 }
 
+/// Held by the folder's owner, with its process id.
+const LOCK: &str = "lock";
+
+/// Says that a temporary folder is to be kept.
+const KEPT: &str = "kept";
+
 /// What an attempt to take a folder came to.
 enum Taken {
     Ours(Flock<File>),
@@ -59,6 +65,7 @@ impl Folder {
     /// A new folder in `parent`. Those that others left behind are removed first.
     pub(crate) fn temporary(parent: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        remove_left_behind(parent)?;
         loop {
             let random = &servers::random_secret()[..8];
             let path = parent.join(format!("{TEMPORARY}{random}"));
@@ -84,17 +91,39 @@ impl Folder {
     }
 
     /// Removes it, if it was made for this run alone.
-    pub(crate) fn remove_if_temporary(&mut self) {
+    pub(crate) fn remove_if_temporary(&self) {
         if self.temporary {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+
+    /// Keeps it for somebody to look into.
+    pub(crate) fn keep(&self) {
+        let _ = fs::write(self.path.join(KEPT), "");
+    }
+}
+
+/// Removes the temporary folders in `parent` whose owners were killed. Those that failed in good
+/// order are kept: somebody may want to see why.
+fn remove_left_behind(parent: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let temporary = name.is_some_and(|name| name.starts_with(TEMPORARY));
+        if temporary
+            && !path.join(KEPT).exists()
+            && let Taken::Ours(_lock) = attempt(&path)?
+        {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+    Ok(())
 }
 
 fn attempt(path: &Path) -> anyhow::Result<Taken> {
     let shown = path.display();
     fs::create_dir_all(path).with_context(|| format!("cannot make {shown}"))?;
-    let name = path.join("lock");
+    let name = path.join(LOCK);
     let file = OpenOptions::new()
         .create(true)
         .read(true)
@@ -154,11 +183,28 @@ mod tests {
     #[test]
     fn only_a_temporary_folder_is_removed() {
         let parent = tempfile::tempdir().unwrap();
-        let mut temporary = Folder::temporary(parent.path()).unwrap();
+        let temporary = Folder::temporary(parent.path()).unwrap();
         temporary.remove_if_temporary();
         assert!(!temporary.path().exists());
-        let mut kept = Folder::take(&parent.path().join("dev")).unwrap();
+        let kept = Folder::take(&parent.path().join("dev")).unwrap();
         kept.remove_if_temporary();
         assert!(kept.path().exists());
+    }
+
+    #[test]
+    fn what_a_killed_owner_left_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let running = Folder::temporary(parent.path()).unwrap();
+        let failed = Folder::temporary(parent.path()).unwrap();
+        failed.keep();
+        let killed = Folder::temporary(parent.path()).unwrap();
+        let paths = (failed.path.clone(), killed.path.clone());
+        drop((failed, killed));
+        fs::create_dir(parent.path().join("dev")).unwrap();
+        drop(Folder::temporary(parent.path()).unwrap());
+        assert!(running.path().exists());
+        assert!(paths.0.exists());
+        assert!(!paths.1.exists());
+        assert!(parent.path().join("dev").exists());
     }
 }
