@@ -34,19 +34,29 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::Failed(error.into()).tell(),
     };
+    let unconfigured = settings::is_missing(&options);
     let outcome = runtime.block_on(run(options));
     // A blocking call that does not return must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(),
+        Err(failure) => {
+            let code = failure.tell();
+            if unconfigured {
+                eprintln!(
+                    "(no configuration was found: there is no landfall.toml here, and no \
+                     `landfall dev` was started here; --config and --dir name others)"
+                );
+            }
+            code
+        }
     }
 }
 
 async fn run(options: Options) -> Result<(), Failure> {
     let Options { place, command } = options;
     match command {
-        Command::Dev(dev) => dev::run(&place, dev).await,
+        Command::Dev(dev) => Box::pin(dev::run(&place, dev)).await,
         Command::Sample(sample) => sample::run(&sample),
         Command::Setup => setup::run(&settings::load(&place)?).await,
         Command::Put(put) => put::run(&settings::load(&place)?, put).await,

@@ -19,10 +19,21 @@ pub(crate) struct Options {
 #[derive(Debug, Args)]
 pub(crate) struct Place {
     /// Configuration file [default: landfall.toml here, else the one of `landfall dev`]
-    #[arg(long, value_name = "FILE", env = "LANDFALL_CONFIG", global = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LANDFALL_CONFIG",
+        global = true,
+        help_heading = "Which Landfall"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Folder of a `landfall dev` [default: .landfall/dev]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        global = true,
+        help_heading = "Which Landfall"
+    )]
     pub(crate) dir: Option<PathBuf>,
 }
 

@@ -120,8 +120,7 @@ pub(crate) fn target(config: &Config, bucket: Option<&str>) -> Result<(String, S
         }
         (None, Some(name)) => Ok((name.to_owned(), "incoming/".to_owned())),
         (None, None) => Err(
-            "no bucket is watched: give --bucket, or set `watcher.buckets` in the configuration \
-             (--config, or --dir for a `landfall dev`)"
+            "no bucket is watched: give --bucket, or set `watcher.buckets` in the configuration"
                 .to_owned(),
         ),
     }

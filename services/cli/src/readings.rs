@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use proto::FileId;
 use runtime::Config;
+use runtime::config::store::Kind;
 use serde::Serialize;
 use store::readings::{Query, Stored};
 
@@ -16,6 +17,13 @@ const PAGE: usize = 1_000;
 
 /// Prints a sensor's readings, newest first, a page at a time.
 pub(crate) async fn run(config: &Config, options: options::Readings) -> Result<(), Failure> {
+    let folder = &config.store.folder;
+    if config.store.kind == Kind::Sqlite && !folder.is_dir() {
+        return Err(Failure::Usage(format!(
+            "`store.folder`: there is no database in {}; `landfall setup` makes one",
+            folder.display()
+        )));
+    }
     let readings = runtime::readings(&config.store)
         .await
         .map_err(Failure::failed)?;

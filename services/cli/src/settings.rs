@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use runtime::Config;
 
 use crate::failure::Failure;
-use crate::options::Place;
+use crate::options::{Command, Options, Place};
 
 /// The folder of `landfall dev`, unless another is named.
 pub(crate) const DEV: &str = ".landfall/dev";
@@ -17,6 +17,12 @@ pub(crate) const FILE: &str = "landfall.toml";
 pub(crate) fn load(place: &Place) -> Result<Config, Failure> {
     let file = file(place)?;
     Config::load(file.as_deref()).map_err(|wrong| Failure::Usage(wrong.to_string()))
+}
+
+/// Whether a command that needs a configuration has to do with the defaults.
+pub(crate) fn is_missing(options: &Options) -> bool {
+    let needed = !matches!(options.command, Command::Dev(_) | Command::Sample(_));
+    needed && matches!(file(&options.place), Ok(None))
 }
 
 fn file(place: &Place) -> Result<Option<PathBuf>, Failure> {
