@@ -119,10 +119,10 @@ pub(crate) async fn connect(
         .await
         .map_err(|error| match error.kind() {
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => format!(
-                "nats at {} refuses user `{logged_in_as}`: mend `nats.user` or `nats.password`",
+                "{} refuses user `{logged_in_as}`: mend `nats.user` or `nats.password`",
                 config.url
             ),
-            _ => format!("nats at {} cannot be reached: {error}", config.url),
+            _ => format!("cannot connect to {}: {error}", config.url),
         })
 }
 
@@ -134,20 +134,13 @@ pub(crate) async fn connect_patiently(
     outages: &Arc<Outages>,
     stop: &CancellationToken,
 ) -> Option<Client> {
-    let attempt = async || {
-        connect(user, config, Arc::clone(link), Arc::clone(outages))
-            .await
-            .map_err(|reason| Trouble::Outage {
-                dependency: NATS,
-                reason,
-            })
-    };
     let mut waiting: Option<(Waiting, String)> = None;
     let mut failures = 0;
     loop {
-        let reason = match stop.run_until_cancelled(attempt()).await? {
+        let attempt = connect(user, config, Arc::clone(link), Arc::clone(outages));
+        let reason = match stop.run_until_cancelled(attempt).await? {
             Ok(client) => return Some(client),
-            Err(trouble) => trouble.to_string(),
+            Err(reason) => reason,
         };
         // Another reason than before (the server came, and refuses the password) is news.
         if waiting.as_ref().is_none_or(|(_, before)| *before != reason) {

@@ -49,15 +49,20 @@ impl Bed {
 
     /// A server with nothing on it.
     pub(crate) async fn bare(access: Access, settings: Settings<'_>) -> Self {
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-            .with_test_writer()
-            .try_init();
         let folder = tempfile::tempdir().unwrap();
         let options = Options {
             access,
             ..Options::default()
         };
+        Self::with(folder, options, settings).await
+    }
+
+    /// A server with nothing on it, whose files are in `folder`.
+    pub(crate) async fn with(folder: TempDir, options: Options, settings: Settings<'_>) -> Self {
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
         let nats = Nats::start(&folder.path().join("nats"), options)
             .await
             .unwrap();

@@ -11,4 +11,5 @@ mod outcomes;
 mod processes;
 mod rights;
 mod setup;
+mod tls;
 mod tries;

@@ -1,10 +1,11 @@
 //! Outages: of what a handler needs, of NATS itself, and of what `setup` makes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
+use futures::StreamExt;
 use proto::{Event, User, consumer};
 use runtime::{Context, Trouble};
 use servers::nats::Access;
@@ -31,13 +32,30 @@ async fn an_outage_longer_than_all_deliveries_counts_no_try_and_pulls_nothing() 
         }
     });
     let ingest = bed.jetstream(User::Ingest).await;
-    for index in 0..10 {
+    for index in 0..2 {
         publish(&ingest, &ingested(&format!("{index}.csv"))).await;
     }
     let service = bed.mover(step.clone());
     service.wait_until_it_says("long is away").await;
-    // Ten times as long as it takes to run out of deliveries, were they not kept alive.
-    tokio::time::sleep(Duration::from_secs(12)).await;
+    // Another replica would be given whatever is not kept alive. For more than twice as long as
+    // it takes to run out of deliveries, it is given nothing.
+    let other: PullConsumer = bed
+        .jetstream(User::Mover)
+        .await
+        .get_consumer_from_stream("mover", "FILES")
+        .await
+        .unwrap();
+    for _ in 0..10 {
+        let batch = other
+            .fetch()
+            .max_messages(9)
+            .expires(Duration::from_millis(300));
+        let given = batch.messages().await.unwrap().count().await;
+        assert_eq!(given, 0);
+    }
+    for index in 2..10 {
+        publish(&ingest, &ingested(&format!("{index}.csv"))).await;
+    }
     let (status, body) = service.get("/readyz").await.unwrap();
     assert_eq!(status, 200, "{body}");
     assert!(body.contains("unplugged"), "{body}");
@@ -61,6 +79,42 @@ async fn an_outage_longer_than_all_deliveries_counts_no_try_and_pulls_nothing() 
     assert!(metrics.contains(&gauge.replace("} 1", "} 0")), "{metrics}");
     service.stop().await.unwrap();
     assert_eq!(bed.stored("DEAD").await.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_is_free_during_an_outage_stays_free() {
+    let bed = Bed::new(&[("SERVICE__SLOTS", "2")]).await;
+    let (away, busy) = (
+        Arc::new(AtomicBool::new(true)),
+        Arc::new(AtomicBool::new(true)),
+    );
+    let (plug, hurry) = (Arc::clone(&away), Arc::clone(&busy));
+    let step = Does::new(move |event: Event, _| {
+        let (away, busy) = (Arc::clone(&away), Arc::clone(&busy));
+        async move {
+            if event.about().0.key == "needy.csv" && away.load(Ordering::SeqCst) {
+                return Err(outage());
+            }
+            while busy.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok(Some(moved(&event)))
+        }
+    });
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("needy.csv")).await;
+    for index in 0..5 {
+        publish(&ingest, &ingested(&format!("{index}.csv"))).await;
+    }
+    let service = bed.mover(step.clone());
+    service.wait_until_it_says("s3 is away").await;
+    hurry.store(false, Ordering::SeqCst);
+    bed.wait_for_events("moved", 1).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(bed.events("moved").await.len(), 1);
+    plug.store(false, Ordering::SeqCst);
+    bed.wait_for_events("moved", 6).await;
+    service.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,6 +201,60 @@ async fn what_waits_while_the_server_is_killed_is_handled_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_while_it_is_held_is_not_begun_again() {
+    let mut bed = Bed::new(&[("SERVICE__SLOTS", "8")]).await;
+    let slow = Arc::new(AtomicBool::new(true));
+    let hurry = Arc::clone(&slow);
+    let step = Does::new(move |event: Event, _| {
+        let slow = Arc::clone(&slow);
+        async move {
+            while slow.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok(Some(moved(&event)))
+        }
+    });
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    for key in ["a.csv", "b.csv"] {
+        publish(&ingest, &ingested(key)).await;
+    }
+    until("both are held", async || (step.runs() == 2).then_some(())).await;
+    bed.nats.kill().await;
+    // Nothing can be kept alive for longer than ack_wait.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    bed.nats.restart().await.unwrap();
+    let jetstream = bed.jetstream(User::Operator).await;
+    until("both were sent again", async || {
+        let consumer = jetstream.get_consumer_from_stream("mover", "FILES").await;
+        let consumer: PullConsumer = consumer.ok()?;
+        (consumer.cached_info().num_redelivered == 2).then_some(())
+    })
+    .await;
+    hurry.store(false, Ordering::SeqCst);
+    bed.wait_for_events("moved", 2).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.stop().await.unwrap();
+    assert_eq!(step.runs(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_a_restart_of_the_server_is_not_kept_waiting() {
+    let mut bed = Bed::new(&[]).await;
+    let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
+    let service = bed.mover(step);
+    service.wait_until_ready().await;
+    bed.nats.kill().await;
+    bed.nats.restart().await.unwrap();
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    // A request that died with the server is missed after eleven seconds without a heartbeat.
+    let soon = tokio::time::timeout(Duration::from_secs(8), bed.wait_for_events("moved", 1));
+    soon.await.unwrap();
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_starts_before_the_server_waits_for_it() {
     let mut bed = Bed::new(&[]).await;
     bed.nats.kill().await;
@@ -223,13 +331,19 @@ async fn a_consumer_that_differs_is_said_in_one_line_and_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_that_meets_an_outage_is_started_again_and_consumes_once() {
+async fn a_start_that_meets_an_outage_is_started_again_and_what_it_asked_for_runs_once() {
     let bed = Bed::new(&[]).await;
     let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
-    let starts = std::sync::atomic::AtomicUsize::new(0);
-    let given = step.clone();
+    let starts = AtomicUsize::new(0);
+    let spawned = Arc::new(AtomicUsize::new(0));
+    let (given, counts) = (step.clone(), Arc::clone(&spawned));
     let service = bed.start(User::Mover, async move |context: &Context| {
         context.steps(consumer::mover(), given.clone());
+        let counts = Arc::clone(&counts);
+        context.spawn("count", async move {
+            counts.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
         match starts.fetch_add(1, Ordering::SeqCst) {
             0..=2 => Err(outage()),
             _ => Ok(()),
@@ -240,6 +354,7 @@ async fn a_start_that_meets_an_outage_is_started_again_and_consumes_once() {
     bed.wait_for_events("moved", 1).await;
     service.stop().await.unwrap();
     assert_eq!(step.runs(), 1);
+    assert_eq!(spawned.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -38,18 +39,29 @@ impl Drop for Process {
     }
 }
 
-/// The example, which `cargo test` builds beside this test.
+/// The example, as it is now: `cargo test` with a name of a test does not build examples.
 fn smallest() -> Command {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples/smallest");
-    assert!(
-        path.is_file(),
-        "{} is missing: run `cargo build -p runtime --examples`",
-        path.display()
-    );
-    let mut command = Command::new(path);
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let test = std::env::current_exe().unwrap();
+        let folder = test.ancestors().nth(2).unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "--package",
+            "runtime",
+            "--example",
+            "smallest",
+        ]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        build.env("CARGO_TARGET_DIR", folder.parent().unwrap());
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "{build:?}");
+        folder.join("examples/smallest")
+    });
+    let mut command = Command::new(&*BUILT);
     command.env_clear().current_dir("/");
     command
 }

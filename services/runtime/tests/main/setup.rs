@@ -98,7 +98,7 @@ async fn a_wrong_password_is_one_line() {
     config.nats.password = Some(runtime::config::Secret::new("wrong"));
     let refused = runtime::setup(&config).await.unwrap_err().to_string();
     let expected = format!(
-        "nats is away: nats at {} refuses user `setup`: mend `nats.user` or `nats.password`",
+        "nats is away: {} refuses user `setup`: mend `nats.user` or `nats.password`",
         bed.nats.url()
     );
     assert_eq!(refused, expected);
