@@ -5,7 +5,7 @@ programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
 
-.PHONY: help run demo test lint generate build servers
+.PHONY: help run demo test lint generate bench-files build servers
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,9 @@ lint: ## formatting, and everything that clippy and the compiler warn of
 
 generate: ## write the contract's schemas, permissions and examples anew
 	@cargo run --quiet --locked --package proto --example generate
+
+bench-files: servers ## how fast files go their whole way, and what that costs
+	@cargo bench --locked --package tests --bench files
 
 build: ## build the programs
 	@cargo build --workspace --bins --locked

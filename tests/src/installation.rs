@@ -4,7 +4,7 @@ mod builder;
 mod finish;
 mod site;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -12,7 +12,8 @@ use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use nix::sys::signal::Signal;
-use proto::{User, What};
+use proto::event::Moved;
+use proto::{Data, User, What};
 use servers::Process;
 use servers::mail::Mail;
 
@@ -73,6 +74,14 @@ impl Installation {
             .await
     }
 
+    /// Waits until an upload was moved, and answers what became of it.
+    pub async fn moved(&self, upload: &Upload) -> Result<Moved> {
+        match self.said(upload, What::Moved).await?.event.data {
+            Data::Moved(moved) => Ok(moved),
+            other => Err(anyhow!("it is not `moved`: {other:?}")),
+        }
+    }
+
     /// Waits for the event that ends the way of an upload.
     pub async fn ended(&self, upload: &Upload) -> Result<Seen> {
         let about = format!("the end of {:?}", upload.key);
@@ -89,16 +98,17 @@ impl Installation {
         found.await.ok_or_else(|| self.missing(about))
     }
 
-    /// Waits until at least `count` events fit.
+    /// Waits until at least `count` different events fit: `FILES` may hold one twice.
     pub async fn events(
         &self,
         about: &str,
         count: usize,
         fits: impl Fn(&Seen) -> bool,
-    ) -> Result<Vec<Seen>> {
+    ) -> Result<()> {
         let found = self.follower.until(PATIENCE, |all| {
-            let fitting: Vec<Seen> = all.iter().filter(|seen| fits(seen)).cloned().collect();
-            (fitting.len() >= count).then_some(fitting)
+            let fitting = all.iter().filter(|seen| fits(seen));
+            let ids: HashSet<&String> = fitting.map(|seen| &seen.event.id).collect();
+            (ids.len() >= count).then_some(())
         });
         found.await.ok_or_else(|| self.missing(about))
     }

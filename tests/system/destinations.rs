@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
-use proto::{Data, User, What};
-use tests::{Installation, Upload, run, sample};
+use anyhow::{Context, ensure};
+use proto::{User, What};
+use tests::{Installation, run, sample};
 
 #[test]
 fn two_files_that_want_the_same_destination_both_get_one() {
@@ -38,9 +38,10 @@ fn two_files_that_want_the_same_destination_both_get_one() {
         let mut taken = Vec::new();
         for (upload, content) in uploads.values() {
             landfall.ended(upload).await?;
-            let key = destination(&landfall, upload).await?;
+            let moved = landfall.moved(upload).await?;
+            let key = moved.destination.context("it was archived")?.key;
             let plain = format!("processed/{}", upload.key);
-            let id = landfall.said(upload, What::Moved).await?.file().id;
+            let id = moved.file.id;
             ensure!(
                 key == plain || key == format!("{plain}~{}", id.short()),
                 "{key}"
@@ -71,12 +72,4 @@ fn two_files_that_want_the_same_destination_both_get_one() {
         );
         landfall.finish().await
     });
-}
-
-async fn destination(landfall: &Installation, upload: &Upload) -> Result<String> {
-    let moved = landfall.said(upload, What::Moved).await?;
-    match moved.event.data {
-        Data::Moved(moved) => Ok(moved.destination.context("it was archived")?.key),
-        other => anyhow::bail!("not moved: {other:?}"),
-    }
 }

@@ -1,8 +1,8 @@
 //! Keys that a careless reader trips over, and objects that are hardly files.
 
 use anyhow::{Context, Result, ensure};
+use proto::User;
 use proto::event::MoveOutcome;
-use proto::{Data, User, What};
 use tests::python::{self, Csv};
 use tests::rows::{Rows, difference};
 use tests::{Bucket, Installation, Upload, run, sample};
@@ -95,10 +95,7 @@ fn objects_without_a_reading_are_files_and_directory_markers_are_not() {
             .await?;
         for upload in [&empty, &header] {
             landfall.ended(upload).await?;
-            let moved = landfall.said(upload, What::Moved).await?;
-            let Data::Moved(moved) = &moved.event.data else {
-                unreachable!("it is the event that was asked for")
-            };
+            let moved = landfall.moved(upload).await?;
             ensure!(moved.outcome == MoveOutcome::Archived, "{moved:?}");
             ensure!(moved.rejected.is_none(), "{moved:?}");
             ensure!(
@@ -179,10 +176,7 @@ async fn all_go_the_whole_way(
             .ended(upload)
             .await
             .with_context(|| format!("{:?}", upload.key))?;
-        let moved = landfall.said(upload, What::Moved).await?;
-        let Data::Moved(moved) = &moved.event.data else {
-            unreachable!("it is the event that was asked for")
-        };
+        let moved = landfall.moved(upload).await?;
         let place = moved.destination.as_ref().context("it was archived")?;
         ensure!(place.bucket == target.name, "{place:?}");
         let whole = format!("processed/{}", upload.key);

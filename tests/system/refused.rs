@@ -37,15 +37,13 @@ fn a_broken_file_leaves_no_reading_and_is_told_of_at_once() {
         let notified = landfall.said(&upload, What::Notified).await?;
         let moved = landfall.said(&upload, What::Moved).await?;
         let waited = notified.stored.duration_since(moved.stored);
+        let moved = landfall.moved(&upload).await?;
         ensure!(
             waited < SignedDuration::from_secs(20),
             "its mail waited {waited:?}"
         );
         let way = [What::Arrived, What::Rejected, What::Moved, What::Notified];
         ensure!(landfall.way(&upload) == way, "{:?}", landfall.way(&upload));
-        let Data::Moved(moved) = &moved.event.data else {
-            unreachable!("it is the event that was asked for")
-        };
         ensure!(moved.outcome == MoveOutcome::Archived, "{moved:?}");
         ensure!(moved.rejected.is_some(), "{moved:?}");
         ensure!(counts(&moved.report) == (5, 0, 3, 0), "{:?}", moved.report);
@@ -94,10 +92,7 @@ fn bad_rows_within_the_budget_are_put_aside_and_load_once_they_are_corrected() {
         let upload = landfall.put("incoming/bad.csv", &content).await?;
         landfall.ended(&upload).await?;
 
-        let moved = landfall.said(&upload, What::Moved).await?;
-        let Data::Moved(moved) = &moved.event.data else {
-            unreachable!("it is the event that was asked for")
-        };
+        let moved = landfall.moved(&upload).await?;
         let report = &moved.report;
         ensure!(moved.rejected.is_none(), "{moved:?}");
         ensure!(counts(report) == (7, 3, 3, 1), "{report:?}");

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use proto::{Data, What};
 use tests::python::{self, Csv, Sensor};
 use tests::rows::{Rows, difference};
 use tests::{Installation, run};
@@ -70,10 +69,7 @@ fn every_value_of_real_files_is_as_python_reads_it() {
 
         for (upload, readings) in &uploads {
             landfall.ended(upload).await?;
-            let moved = landfall.said(upload, What::Moved).await?;
-            let Data::Moved(moved) = &moved.event.data else {
-                unreachable!("it is the event that was asked for")
-            };
+            let moved = landfall.moved(upload).await?;
             let report = &moved.report;
             ensure!(report.rejected == 0, "{}: {report:?}", upload.key);
             ensure!(

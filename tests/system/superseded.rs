@@ -45,10 +45,7 @@ fn a_file_that_is_deleted_before_it_is_moved_keeps_its_rows_and_is_told_of() {
         landfall.add(User::Mover).await?;
 
         landfall.ended(&upload).await?;
-        let moved = landfall.said(&upload, What::Moved).await?;
-        let Data::Moved(moved) = &moved.event.data else {
-            unreachable!("it is the event that was asked for")
-        };
+        let moved = landfall.moved(&upload).await?;
         ensure!(
             moved.outcome == proto::event::MoveOutcome::Gone,
             "{moved:?}"

@@ -32,10 +32,7 @@ fn a_file_becomes_rows_is_filed_away_and_one_mail_tells_of_it() {
                 unreachable!("its way ends with `notified`")
             };
             ensure!(notified.outcome == MailOutcome::Accepted, "{notified:?}");
-            let moved = landfall.said(upload, What::Moved).await?;
-            let Data::Moved(moved) = &moved.event.data else {
-                unreachable!("it is the event that was asked for")
-            };
+            let moved = landfall.moved(upload).await?;
             ensure!(moved.outcome == MoveOutcome::Archived, "{moved:?}");
             ensure!(
                 landfall.bucket.get(&upload.key).await?.is_none(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use aws_sdk_s3::Client;
 use proto::User;
@@ -196,11 +196,9 @@ impl Builder {
 }
 
 async fn setup(config: &Path, nats: &Nats) -> Result<()> {
-    let mut settings = runtime::Config::load(Some(config))?;
-    settings.nats.password = nats
-        .password(User::Setup)
-        .map(runtime::config::secret::Secret::new);
-    runtime::setup(&settings).await?;
+    let output = landfall(config, nats, User::Setup, &["setup"]).await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`landfall setup` fails:\n{said}");
     Ok(())
 }
 
