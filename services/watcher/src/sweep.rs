@@ -86,12 +86,10 @@ impl Sweep {
                 () = tokio::time::sleep_until(due) => true,
             };
             let began = Instant::now();
-            let outcome = tokio::select! {
-                outcome = self.turn(by_the_clock, &mut finished, &stop) => outcome,
-                () = stop.cancelled() => return Ok(()),
-            };
+            let outcome = self.turn(by_the_clock, &mut finished, &stop).await;
             due = began + self.every;
             let pause = match outcome {
+                _ if stop.is_cancelled() => return Ok(()),
                 Ok(()) => {
                     if failures > 0 {
                         tracing::info!("the sweep works again");
@@ -136,9 +134,12 @@ impl Sweep {
     /// One sweep under the lease. Answers what it found; none: another watcher's sweep, begun
     /// after this was called, has done it.
     pub(crate) async fn once(&self, stop: &CancellationToken) -> Result<Option<Tally>, Trouble> {
-        let mut held = match self.lease.take().await? {
-            Taken::Ours(held) => held,
-            Taken::Done => return Ok(None),
+        let mut held = match stop.run_until_cancelled(self.lease.take()).await {
+            Some(taken) => match taken? {
+                Taken::Ours(held) => held,
+                Taken::Done => return Ok(None),
+            },
+            None => return Ok(None),
         };
         let began = Instant::now();
         let outcome = tokio::select! {

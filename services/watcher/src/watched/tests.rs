@@ -1,4 +1,5 @@
-use runtime::config::Profile;
+use std::path::Path;
+
 use runtime::config::watcher::Bucket;
 
 use super::*;
@@ -18,15 +19,6 @@ fn config(buckets: &[Bucket]) -> Config {
 
 fn watched(buckets: &[Bucket]) -> Watched {
     Watched::new(&config(buckets)).unwrap()
-}
-
-fn refusal(config: &Config) -> String {
-    Watched::new(config).unwrap_err().to_string()
-}
-
-fn profile(name: &str, bucket: &str, key: &str) -> Profile {
-    let text = format!("name = \"{name}\"\nbucket = \"{bucket}\"\nkey = \"{key}\"");
-    toml::from_str(&text).unwrap()
 }
 
 #[test]
@@ -102,10 +94,8 @@ fn a_glob_with_a_slash_is_for_the_whole_key() {
 
 #[test]
 fn a_prefix_that_another_covers_is_not_listed_twice() {
-    let watched = watched(&[
-        bucket("a", &["in/", "in/deep/", "other/", "in/"]),
-        bucket("a", &["in/even/deeper/", "ot"]),
-    ]);
+    let prefixes = ["in/", "in/deep/", "other/", "in/", "in/even/deeper/", "ot"];
+    let watched = watched(&[bucket("a", &prefixes)]);
     let buckets: Vec<(&str, &[String])> = watched.buckets().collect();
     assert_eq!(
         buckets,
@@ -114,70 +104,31 @@ fn a_prefix_that_another_covers_is_not_listed_twice() {
 }
 
 #[test]
-fn own_outputs_under_a_watched_prefix_are_refused_at_start() {
-    for (prefix, setting) in [
-        ("", "[mover] processed = `processed/`"),
-        ("processed/", "[mover] processed = `processed/`"),
-        ("processed/again/", "[mover] processed = `processed/`"),
-        ("rej", "[mover] rejected = `rejected/`"),
-        (
-            "rejected-rows/x",
-            "[ingest] rejected_rows = `rejected-rows/`",
-        ),
-    ] {
-        let refused = refusal(&config(&[bucket("sensors", &[prefix])]));
-        assert!(refused.contains(setting), "{prefix}: {refused}");
-        assert!(refused.contains("[mover] target_bucket"), "{refused}");
-    }
-}
-
-#[test]
-fn the_whole_bucket_may_be_watched_where_outputs_go_to_another() {
-    let mut other = config(&[bucket("sensors", &[""])]);
-    other.mover.target_bucket = Some("archive".to_owned());
-    let watched = Watched::new(&other).unwrap();
-    assert_eq!(watched.judge("sensors", "processed/a.csv"), Ok(()));
-    assert_eq!(
-        watched.judge("archive", "processed/a.csv"),
-        Err(Unwatched::OtherBucket)
-    );
-
-    // One that is watched as well is no way out,
-    other.watcher.buckets.push(bucket("archive", &[""]));
-    assert!(refusal(&other).contains("bucket `archive`"));
-    // nor is one that a profile brings back.
-    let mut back = config(&[bucket("sensors", &[""])]);
-    back.mover.target_bucket = Some("archive".to_owned());
-    let mut mine = profile("mine", "*", "**");
-    mine.target_bucket = Some("sensors".to_owned());
-    back.profiles.push(mine);
-    assert!(refusal(&back).contains("bucket `sensors`"));
+fn the_whole_bucket_may_be_watched() {
+    let watched = watched(&[bucket("sensors", &[""])]);
+    assert_eq!(watched.judge("sensors", "a.csv"), Ok(()));
+    assert_eq!(watched.judge("sensors", "deep/er/a.csv"), Ok(()));
+    let marker = Err(Unwatched::DirectoryMarker);
+    assert_eq!(watched.judge("sensors", "deep/"), marker);
 }
 
 #[test]
 fn a_configuration_that_watches_nothing_says_what_to_add() {
-    assert!(refusal(&Config::default()).contains("[[watcher.buckets]]"));
-    assert!(refusal(&config(&[bucket("sensors", &[])])).contains("[[watcher.buckets]]"));
-}
-
-#[test]
-fn a_glob_that_is_none_is_refused_by_its_setting() {
-    let mut ignoring = config(&[bucket("sensors", &["in/"])]);
-    ignoring.watcher.ignore = vec!["[".to_owned()];
-    assert!(refusal(&ignoring).starts_with("[watcher] ignore: "));
-    let mut reading = config(&[bucket("sensors", &["in/"])]);
-    reading.profiles = vec![profile("wide", "*", "{a")];
-    assert!(refusal(&reading).starts_with("profile `wide`: key: "));
+    let refused = Watched::new(&Config::default()).unwrap_err();
+    assert!(refused.to_string().contains("[[watcher.buckets]]"));
 }
 
 #[test]
 fn the_first_profile_that_matches_bucket_and_key_reads_a_file() {
-    let mut config = config(&[bucket("sensors", &["in/"])]);
-    config.profiles = vec![
-        profile("top", "sensors", "in/*.csv"),
-        profile("deep", "sens*", "in/**/*.csv"),
-        profile("other", "others", "**"),
-    ];
+    let text = r#"
+        watcher.buckets = [{ name = "sensors" }]
+        profiles = [
+            { name = "top", bucket = "sensors", key = "in/*.csv" },
+            { name = "deep", bucket = "sens*", key = "in/**/*.csv" },
+            { name = "other", bucket = "others" },
+        ]
+    "#;
+    let config = Config::read(Path::new("landfall.toml"), text, []).unwrap();
     let watched = Watched::new(&config).unwrap();
     assert_eq!(watched.profile("sensors", "in/a.csv"), "top");
     assert_eq!(watched.profile("sensors", "in/x/a.csv"), "deep");
