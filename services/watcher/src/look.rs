@@ -72,7 +72,7 @@ pub(crate) struct Look {
 /// | dies, or loses, after | then |
 /// |---|---|
 /// | the row was written | the next look finds its own file in the row, and takes that order time |
-/// | the outcome was settled | the next look finds it without mark and publishes what is stored; if none comes, the runtime does |
+/// | the outcome was settled | the next look finds it without mark and publishes what is stored; so does the runtime, at start and every minute |
 /// | it was published | the same once more: `FILES` may hold an event twice |
 /// | the row, to another watcher | from the start: what is there now may be another version |
 ///
@@ -98,7 +98,9 @@ pub(crate) async fn look(
         let past = order::agrees(&head.version, announced) == Some(false);
         let file = FileId::of(bucket, key, &head.version);
         if let Some(settled) = world.settled(file).await? {
-            if settled.published.is_none() {
+            // Whoever has just settled it is about to publish it, and the runtime sees to what has
+            // no mark; but a notification is not acknowledged before its outcome is.
+            if settled.published.is_none() && found_by == FoundBy::Notification {
                 world.repeat(file).await?;
             }
             let seen = Seen::Known(settled);

@@ -1,0 +1,180 @@
+//! `POST /events` towards those who mean well, and those who do not.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::bed::{Bed, until};
+use crate::http::{answer, post, send};
+use crate::seaweedfs::TOKEN;
+
+const NO_SWEEP: &str = "watcher.sweep_every = '1h'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_token_of_ours_is_let_in() {
+    let bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch_deafly().await;
+    let port = watcher.events.number();
+    for token in [TOKEN, "another token"] {
+        assert_eq!(watcher.post(token, b"{\"Records\":[]}").await.status, 200);
+    }
+    let prefix = &TOKEN[..TOKEN.len() - 1];
+    for token in ["", "wrong", prefix, &format!("{TOKEN}x")] {
+        let refused = watcher.post(token, b"{}").await;
+        assert_eq!(refused.status, 401, "{token}");
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    }
+    for header in [
+        String::new(),
+        format!("Authorization: Basic {TOKEN}\r\n"),
+        format!("Authorization: {TOKEN}\r\n"),
+        "Authorization: Bearer \u{fc}\r\n".to_owned(),
+    ] {
+        let request = format!(
+            "POST /events HTTP/1.1\r\nHost: x\r\n{header}Content-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+        );
+        let refused = send(port, request.as_bytes()).await.unwrap();
+        assert_eq!(refused.status, 401, "{header}");
+    }
+    let lower = format!(
+        "POST /events HTTP/1.1\r\nHost: x\r\nauthorization: bearer {TOKEN}\r\nContent-Length: 14\r\n\
+         Connection: close\r\n\r\n{{\"Records\":[]}}"
+    );
+    assert_eq!(send(port, lower.as_bytes()).await.unwrap().status, 200);
+    bed.wait_until_worked_off().await;
+    watcher.stop().await;
+    // What was refused was not stored.
+    assert_eq!(bed.last_sequence("STORAGE").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_notification_in_form_is_refused_by_its_form() {
+    let bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch_deafly().await;
+    let port = watcher.events.number();
+    let status = async |request: &str| send(port, request.as_bytes()).await.unwrap().status;
+    let close = "Host: x\r\nConnection: close\r\n";
+    let bearer = format!("{close}Authorization: Bearer {TOKEN}\r\n");
+    assert_eq!(
+        status(&format!("GET /events HTTP/1.1\r\n{close}\r\n")).await,
+        405
+    );
+    assert_eq!(
+        status(&format!("POST / HTTP/1.1\r\n{close}\r\n")).await,
+        404
+    );
+    let packed = format!(
+        "POST /events HTTP/1.1\r\n{bearer}Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    assert_eq!(status(&packed).await, 415);
+    let many = "X-Filler: y\r\n".repeat(100);
+    assert_eq!(
+        status(&format!("POST /events HTTP/1.1\r\n{bearer}{many}\r\n")).await,
+        431
+    );
+    let long = format!("X-Filler: {}\r\n", "y".repeat(100_000));
+    assert_eq!(
+        status(&format!("POST /events HTTP/1.1\r\n{bearer}{long}\r\n")).await,
+        431
+    );
+    watcher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_may_be_as_large_as_a_message_and_no_larger() {
+    let bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch_deafly().await;
+    let port = watcher.events.number();
+    let largest = format!("{{\"Records\":[]{}}}", " ".repeat(1_000_000 - 14));
+    assert_eq!(largest.len(), 1_000_000);
+    assert_eq!(watcher.post(TOKEN, largest.as_bytes()).await.status, 200);
+    let larger = format!("{largest} ");
+    assert_eq!(watcher.post(TOKEN, larger.as_bytes()).await.status, 413);
+    // Without a length that could be believed.
+    let head = format!(
+        "POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    );
+    let chunk = format!("{:x}\r\n{}\r\n", 500_001, "x".repeat(500_001));
+    let request = format!("{head}{chunk}{chunk}0\r\n\r\n");
+    assert_eq!(send(port, request.as_bytes()).await.unwrap().status, 413);
+    bed.wait_until_worked_off().await;
+    watcher.stop().await;
+    assert_eq!(bed.last_sequence("STORAGE").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_dawdles_is_not_waited_for() {
+    let bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch_deafly().await;
+    let port = watcher.events.number();
+    let began = Instant::now();
+    let body = async {
+        let mut slow = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let head = format!(
+            "POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 100\r\n\r\n{{"
+        );
+        slow.write_all(head.as_bytes()).await.unwrap();
+        answer(&mut slow).await.map(|answer| answer.status)
+    };
+    let head = async {
+        let mut slow = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        slow.write_all(b"POST /events HTTP/1.1\r\nHost: x\r\nX-")
+            .await
+            .unwrap();
+        answer(&mut slow).await.map(|answer| answer.status)
+    };
+    let nothing = async {
+        let mut idle = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        answer(&mut idle).await.map(|answer| answer.status)
+    };
+    let (body, head, nothing) = tokio::join!(body, head, nothing);
+    assert_eq!(body, Some(408));
+    // Closed without an answer, or told so.
+    assert!(matches!(head, None | Some(408)), "{head:?}");
+    assert!(matches!(nothing, None | Some(408)), "{nothing:?}");
+    assert!(began.elapsed() < Duration::from_secs(45));
+    // Meanwhile others are served.
+    assert_eq!(watcher.post(TOKEN, b"{\"Records\":[]}").await.status, 200);
+    watcher.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_jetstream_it_says_503_and_when_to_come_again_and_then_works() {
+    let mut bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch().await;
+    bed.upload("incoming/before.csv", "one").await;
+    bed.wait_for_arrived(1).await;
+    bed.nats.stop().await;
+    let refused = watcher.post(TOKEN, &bed.webhook("incoming/x.csv")).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("retry-after"), Some("5"));
+    // The store gives this one up, as it would if nobody listened.
+    bed.lose_notifications();
+    bed.upload("incoming/meanwhile.csv", "two").await;
+    bed.nats.restart().await.unwrap();
+    until("it is taken again", async || {
+        let webhook = bed.webhook("incoming/before.csv");
+        let answer = post(watcher.events.number(), TOKEN, &webhook).await?;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    // It noticed that it was away, long before the clock.
+    let arrived = bed.wait_for_arrived(2).await;
+    watcher.stop().await;
+    let keys: Vec<&str> = arrived.iter().map(|a| a.file.key.as_str()).collect();
+    assert_eq!(keys, ["incoming/before.csv", "incoming/meanwhile.csv"]);
+    assert_eq!(arrived[1].found_by, proto::event::FoundBy::Sweep);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_are_all_stored() {
+    let bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch_deafly().await;
+    let posts = (0..300).map(|_| watcher.post(TOKEN, b"{\"Records\":[]}"));
+    let answers = futures::future::join_all(posts).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    watcher.stop().await;
+    assert_eq!(bed.last_sequence("STORAGE").await, 300);
+}

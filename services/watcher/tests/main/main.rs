@@ -1,0 +1,15 @@
+//! The watcher on real NATS and real SeaweedFS with its webhook, and a duplicate window of 100 ms:
+//! nothing may lean on it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod arrivals;
+mod bed;
+mod dead_letters;
+mod http;
+mod listener;
+mod process;
+mod seaweedfs;
+mod stuck;
+mod sweep;
+mod versions;
