@@ -5,10 +5,12 @@ mod held;
 mod pull;
 mod work;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream;
+use async_nats::jetstream::{self, AckKind};
+use futures::FutureExt;
 use jiff::Timestamp;
 use proto::consumer::Consumer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,6 +26,9 @@ use crate::outage::Gate;
 use crate::service::Service;
 use crate::verify::{self, Pull};
 use crate::{Handler, Message, Step, Trouble};
+
+/// When a message comes again with which nothing at all could be done.
+const LATER: Duration = Duration::from_secs(60);
 
 /// Who works on the messages of a consumer.
 #[derive(Clone)]
@@ -220,15 +225,21 @@ impl Loop {
         let began = Instant::now();
         let in_progress = metering::in_progress(stream);
         in_progress.increment(1.0);
-        let work = Box::pin(self.work(message)).instrument(span);
+        let sequence = message.sequence;
+        let work = AssertUnwindSafe(Box::pin(self.work(message)).instrument(span)).catch_unwind();
         // Cut off at the deadline, the message stays among the held and is handed back.
-        let outcome = self.service.deadline.run_until_cancelled(work).await;
+        let outcome = match self.service.deadline.run_until_cancelled(work).await {
+            None => Outcome::Returned,
+            Some(Ok(outcome)) => outcome,
+            // Not in a handler, whose panics count as tries, but around it; the hook has said
+            // where. Kept, the message would be kept alive for ever.
+            Some(Err(_)) => {
+                self.held.answer(sequence, AckKind::Nak(Some(LATER))).await;
+                Outcome::Retried
+            }
+        };
         in_progress.decrement(1.0);
-        metering::message(
-            stream,
-            outcome.unwrap_or(Outcome::Returned),
-            began.elapsed(),
-        );
+        metering::message(stream, outcome, began.elapsed());
         drop(slot);
     }
 

@@ -32,7 +32,9 @@ pub(crate) async fn publish(
         {
             headers.insert(header::TRACEPARENT, trace);
         }
-        let id = format!("dead/{}/{stream}/{}", service.user, message.sequence);
+        // With the stream's time: one that is created anew counts from 1 again.
+        let (sequence, stored) = (message.sequence, message.stored.as_microsecond());
+        let id = format!("dead/{}/{stream}/{sequence}/{stored}", service.user);
         let copy = PublishMessage::build()
             .headers(headers)
             .message_id(id)

@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_nats::jetstream::AckKind;
 use futures::FutureExt;
@@ -12,7 +11,7 @@ use proto::{Data, Event};
 use store::journal::{Cell, Settled};
 use tracing::Span;
 
-use super::{Loop, Work};
+use super::{LATER, Loop, Work};
 use crate::backoff::Backoff;
 use crate::metering::Outcome;
 use crate::outage::Fault;
@@ -190,7 +189,6 @@ impl Loop {
     /// Not even giving up worked. Nothing is lost: the message comes again, and when its
     /// deliveries run out the server's advisory is the next to try.
     async fn stuck(&self, message: &Message, stuck: &Stuck) -> Outcome {
-        const LATER: Duration = Duration::from_secs(60);
         let Stuck::Failed(fault) = stuck else {
             return self.hand_back(message).await;
         };

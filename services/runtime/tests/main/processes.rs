@@ -212,6 +212,39 @@ async fn a_log_line_for_people_is_one_line_whatever_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
+    let mut bed = Bed::new(&[]).await;
+    let port = servers::Port::free().unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    let mut process = spawn(&bed, &[("LANDFALL_SERVICE__LISTEN", &address)]);
+    let ingest = bed.jetstream(User::Ingest).await;
+    for index in 0..8 {
+        publish(&ingest, &ingested(&format!("slow-{index}.csv"))).await;
+    }
+    let jetstream = bed.jetstream(User::Operator).await;
+    until("all are worked on", async || {
+        let consumer = jetstream.get_consumer_from_stream("mover", "FILES").await;
+        let consumer: async_nats::jetstream::consumer::PullConsumer = consumer.unwrap();
+        (consumer.cached_info().num_ack_pending == 8).then_some(())
+    })
+    .await;
+    bed.nats.kill().await;
+    // Each of the eight meets the outage several times.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    bed.nats.restart().await.unwrap();
+    bed.wait_for_events("moved", 8).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.ended().await.code(), Some(0));
+    let log = process.log();
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    let begun = lines("outage: waiting for it to end");
+    // While JetStream still reads its files there may be a second, short one.
+    assert!((1..=2).contains(&begun), "{log}");
+    assert_eq!(lines("outage over"), begun, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn check_shows_the_configuration_and_wrong_settings_end_it_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("landfall.toml");
