@@ -4,6 +4,7 @@ mod configuration;
 mod folder;
 mod installation;
 mod journey;
+mod live;
 mod parts;
 mod service;
 mod state;
@@ -94,7 +95,7 @@ async fn show(
 ) -> Result<Shown, Failure> {
     let Some(load) = load else {
         talk.block(&welcome::text(installation, None));
-        return std::future::pending().await;
+        return Ok(live::show(&installation.config, talk).await?);
     };
     let travelled = journey::travel(installation, load, talk).await;
     match travelled {
@@ -108,7 +109,7 @@ async fn show(
                 talk.trouble(&format!("{error:#}"));
             }
             talk.block(&welcome::text(installation, travelled.ok().as_ref()));
-            std::future::pending().await
+            Ok(live::show(&installation.config, talk).await?)
         }
     }
 }

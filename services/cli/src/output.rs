@@ -80,17 +80,25 @@ pub(crate) fn short(path: &Path) -> String {
 
 /// `14.2 kB`
 pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if bytes < 1000 {
+    const UNITS: [(u64, &str); 4] = [
+        (1_000, "kB"),
+        (1_000_000, "MB"),
+        (1_000_000_000, "GB"),
+        (1_000_000_000_000, "TB"),
+    ];
+    if bytes < 1_000 {
         return format!("{bytes} B");
     }
-    // Tenths of the unit, in whole numbers.
-    let (mut tenths, mut unit) = (bytes / 100, 0);
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1000;
-        unit += 1;
+    let mut text = String::new();
+    for (unit, name) in UNITS {
+        // Rounded to tenths, in whole numbers.
+        let tenths = (bytes + unit / 20) / (unit / 10);
+        text = format!("{}.{} {name}", tenths / 10, tenths % 10);
+        if tenths < 10_000 {
+            break;
+        }
     }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+    text
 }
 
 /// `1,440`
@@ -126,8 +134,10 @@ mod tests {
     fn sizes_and_counts_read_well() {
         assert_eq!(size(0), "0 B");
         assert_eq!(size(999), "999 B");
+        assert_eq!(size(1_000), "1.0 kB");
+        assert_eq!(size(3_976), "4.0 kB");
         assert_eq!(size(14_249), "14.2 kB");
-        assert_eq!(size(999_999), "999.9 kB");
+        assert_eq!(size(999_999), "1.0 MB");
         assert_eq!(size(5_000_000_000), "5.0 GB");
         assert_eq!(count(7), "7");
         assert_eq!(count(1_440), "1,440");

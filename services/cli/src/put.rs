@@ -13,6 +13,7 @@ use objects::{Objects, Uploaded};
 use proto::event::Location;
 use proto::{Data, FileId};
 use runtime::Config;
+use runtime::config::glob;
 
 use crate::describe;
 use crate::failure::Failure;
@@ -94,6 +95,15 @@ fn plan(config: &Config, options: &options::Put) -> Result<Vec<Planned>, String>
             Some(key) => key.clone(),
             None => key(&prefix, file)?,
         };
+        if let Some(why) = unwatched(config, &bucket, &key) {
+            let note = format!("{bucket}/{}: {why}", plain(&key));
+            if options.wait {
+                return Err(format!(
+                    "{note}; without --wait it is uploaded all the same"
+                ));
+            }
+            eprintln!("{note}");
+        }
         plan.push(Planned {
             file: file.clone(),
             size: about.len(),
@@ -123,6 +133,37 @@ pub(crate) fn target(config: &Config, bucket: Option<&str>) -> Result<(String, S
             "no bucket is watched: give --bucket, or set `watcher.buckets` in the configuration"
                 .to_owned(),
         ),
+    }
+}
+
+/// Why nobody takes notice of an object, if nobody does.
+pub(crate) fn unwatched(config: &Config, bucket: &str, key: &str) -> Option<&'static str> {
+    let watcher = &config.watcher;
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let ignored = |glob: &String| {
+        // As the watcher reads them: without a slash they are about the file's name.
+        let text = if glob.contains('/') { key } else { name };
+        glob::matches(glob, text)
+    };
+    match watcher
+        .buckets
+        .iter()
+        .find(|watched| watched.name == bucket)
+    {
+        None => Some("nobody watches this bucket (`watcher.buckets`)"),
+        Some(watched)
+            if !watched
+                .prefixes
+                .iter()
+                .any(|prefix| key.starts_with(prefix)) =>
+        {
+            Some("nobody watches this prefix (`watcher.buckets`)")
+        }
+        Some(_) if name.is_empty() => Some("a key that ends in `/` is no file"),
+        Some(_) if watcher.ignore.iter().any(ignored) => {
+            Some("such a name is not taken for a file (`watcher.ignore`)")
+        }
+        Some(_) => None,
     }
 }
 
@@ -249,4 +290,82 @@ async fn wait(mut files: Files, mut sent: Vec<Sent>) -> Result<(), Failure> {
         }
     }
     if well { Ok(()) } else { Err(Failure::Told) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let text = "[[watcher.buckets]]\nname = \"lab\"\nprefixes = [\"in/\", \"more/\"]\n";
+        Config::read(Path::new("x"), text, []).unwrap()
+    }
+
+    #[test]
+    fn files_go_to_the_first_prefix_of_the_first_bucket_unless_told() {
+        let (bucket, prefix) = target(&config(), None).unwrap();
+        assert_eq!((bucket.as_str(), prefix.as_str()), ("lab", "in/"));
+        let (bucket, prefix) = target(&config(), Some("other")).unwrap();
+        assert_eq!((bucket.as_str(), prefix.as_str()), ("other", "incoming/"));
+        assert!(target(&Config::default(), None).is_err());
+        assert_eq!(key("in/", Path::new("/a/b c.csv")).unwrap(), "in/b c.csv");
+    }
+
+    #[test]
+    fn what_nobody_would_ever_take_notice_of_is_known_before() {
+        let config = config();
+        for (bucket, key, watched) in [
+            ("lab", "in/a.csv", true),
+            ("lab", "more/a/b.csv", true),
+            ("lab", "processed/a.csv", false),
+            ("lab", "in/a/", false),
+            ("lab", "in/a.csv.tmp", false),
+            ("lab", "in/.hidden", false),
+            ("other", "in/a.csv", false),
+        ] {
+            let why = unwatched(&config, bucket, key);
+            assert_eq!(why.is_none(), watched, "{bucket}/{key}: {why:?}");
+        }
+    }
+
+    #[test]
+    fn an_upload_knows_its_own_arrival() {
+        let event = proto::example::all()
+            .into_iter()
+            .map(|(_, event)| event)
+            .find(|event| matches!(event.data, Data::Arrived(_)))
+            .unwrap();
+        let (file, _) = event.about();
+        let sent = |etag: &str, began: Timestamp| Sent {
+            to: Location {
+                bucket: file.bucket.clone(),
+                key: file.key.clone(),
+            },
+            version: Uploaded {
+                etag: etag.to_owned(),
+                version_id: file.version.id.clone(),
+            },
+            began,
+        };
+        let uploaded = file.version.last_modified;
+        let later = uploaded + jiff::SignedDuration::from_secs(2);
+        let etag = &file.version.etag;
+        assert!(sent(etag, uploaded).is(&event.data, 7, 7));
+        assert!(
+            sent(etag, later).is(&event.data, 7, 7),
+            "a clock that goes ahead"
+        );
+        assert!(
+            sent(etag, uploaded).is(&event.data, 6, 7),
+            "one of the same second"
+        );
+        assert!(
+            !sent(etag, later).is(&event.data, 6, 7),
+            "an earlier upload"
+        );
+        assert!(
+            !sent("other", uploaded).is(&event.data, 7, 7),
+            "another content"
+        );
+    }
 }

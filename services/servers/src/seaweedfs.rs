@@ -13,10 +13,6 @@ use crate::{Process, http, installed, process, secret};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
 
-/// It takes up to minutes to end by itself, for the sake of clients that are elsewhere; what it has
-/// answered for is with the kernel, which keeps it when the process is killed.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// Where `SeaweedFS` tells of uploads. It gives up at once when nobody listens there.
 #[derive(Clone, Debug)]
 pub struct Webhook {
@@ -137,9 +133,10 @@ impl SeaweedFs {
         self.process.pid()
     }
 
-    /// Asks it to end and waits for that, for two seconds; then it is killed.
+    /// Ends it, by SIGKILL as well: asked to end, it takes up to minutes for the sake of clients
+    /// that are elsewhere, and what it has answered for is with the kernel already.
     pub async fn stop(&self) {
-        self.process.stop_within(GRACE).await;
+        self.process.kill().await;
     }
 
     /// Kills it (SIGKILL).
@@ -196,6 +193,7 @@ async fn run(folder: &Path, ports: &Ports, buckets: &[String]) -> Result<Process
         "-filer",
         "-s3",
         "-s3.config=s3.json",
+        "-s3.autoCreateBucket=false",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-master.telemetry=false",

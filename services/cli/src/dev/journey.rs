@@ -75,6 +75,9 @@ pub(crate) async fn travel(
         Some(key) => key,
         None => put::key(&prefix, &path).map_err(|wrong| anyhow!(wrong))?,
     };
+    if let Some(why) = put::unwatched(config, &bucket, &key) {
+        bail!("{bucket}/{}: {why}", plain(&key));
+    }
     let to = Location { bucket, key };
     let size = std::fs::metadata(&path)?.len();
     talk.note(&format!(
@@ -274,10 +277,7 @@ fn mail_of(installation: &Installation, said: &Said, talk: &Talk) -> anyhow::Res
         bail!("the mail server has {} mails {id}, not one", found.len());
     };
     let text = installation.mails.join(format!("{:04}.txt", mail.number));
-    talk.good(&format!(
-        "the mail came, and can be read in {}:",
-        text.display()
-    ));
+    talk.good("the mail came:");
     let shown = std::fs::read_to_string(&text)?;
     let lines: Vec<String> = shown
         .lines()

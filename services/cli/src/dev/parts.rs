@@ -90,7 +90,10 @@ impl Part {
                 }
                 pause = (pause * 2).min(LONGEST);
                 match self.restart().await {
-                    Ok(()) => break,
+                    Ok(()) => {
+                        talk.note(&format!("{name} runs again"));
+                        break;
+                    }
                     Err(error) => talk.trouble(&format!("{name} cannot be started: {error:#}")),
                 }
             }
