@@ -11,6 +11,7 @@ mod state;
 mod talk;
 mod welcome;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -23,7 +24,7 @@ use crate::{output, settings};
 use configuration::Wishes;
 use folder::Folder;
 use installation::Installation;
-use journey::Load;
+use journey::{Journey, Load};
 use talk::Talk;
 
 /// Where folders of their own are made for demonstrations.
@@ -57,31 +58,33 @@ pub(crate) async fn run(place: &Place, options: options::Dev) -> Result<(), Fail
         () = installation.stop() => {}
         () = signals.next() => talk.note("stopped at once"),
     }
-    match outcome {
-        Ok(Shown::Whole(record)) => {
-            folder.remove_if_temporary();
-            output::print(|out| {
-                use std::io::Write;
-                writeln!(out, "{record}")
-            })
-        }
-        Ok(Shown::Interrupted) if options.demo => Err(interrupted()),
-        Ok(Shown::Interrupted) => Ok(()),
-        Err(failure) => {
-            if options.demo {
-                folder.keep();
-                let shown = output::short(folder.path());
-                talk.note(&format!("everything about it stays in {shown}"));
+    let failure = match outcome {
+        Ok(Shown::Whole(record, outcome)) => {
+            output::print(|out| writeln!(out, "{record}"))?;
+            match outcome {
+                Ok(()) => {
+                    folder.remove_if_temporary();
+                    return Ok(());
+                }
+                Err(error) => error.into(),
             }
-            Err(failure)
         }
+        Ok(Shown::Interrupted) if options.demo => return Err(interrupted()),
+        Ok(Shown::Interrupted) => return Ok(()),
+        Err(failure) => failure,
+    };
+    if options.demo {
+        folder.keep();
+        let shown = output::short(folder.path());
+        talk.note(&format!("everything about it stays in {shown}"));
     }
+    Err(failure)
 }
 
 /// How the showing ended.
 enum Shown {
-    /// The whole way, as a line of JSON.
-    Whole(String),
+    /// The whole way, as a line of JSON, and whether it worked.
+    Whole(String, anyhow::Result<()>),
     /// Somebody ended it.
     Interrupted,
 }
@@ -98,20 +101,23 @@ async fn show(
         return Ok(live::show(&installation.config, talk).await?);
     };
     let travelled = journey::travel(installation, load, talk).await;
-    match travelled {
-        Ok(journey) if options.demo => Ok(Shown::Whole(
-            serde_json::to_string(&journey.record).context("the record cannot be written")?,
-        )),
-        Err(error) if options.demo => Err(Failure::Failed(error)),
-        travelled => {
-            // Without a demonstration it goes on: whoever looks can try again.
-            if let Err(error) = &travelled {
-                talk.trouble(&format!("{error:#}"));
-            }
-            talk.block(&welcome::text(installation, travelled.ok().as_ref()));
-            Ok(live::show(&installation.config, talk).await?)
-        }
+    if options.demo {
+        let Journey {
+            record, outcome, ..
+        } = travelled?;
+        let record = serde_json::to_string(&record).context("the record cannot be written")?;
+        return Ok(Shown::Whole(record, outcome));
     }
+    // Without a demonstration it goes on: whoever looks can try again.
+    let (sensor, outcome) = match travelled {
+        Ok(journey) => (journey.sensor, journey.outcome),
+        Err(error) => (None, Err(error)),
+    };
+    if let Err(error) = outcome {
+        talk.trouble(&format!("{error:#}"));
+    }
+    talk.block(&welcome::text(installation, sensor.as_deref()));
+    Ok(live::show(&installation.config, talk).await?)
 }
 
 fn load(options: &options::Dev) -> Result<Option<Load>, Failure> {

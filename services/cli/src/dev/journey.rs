@@ -34,10 +34,12 @@ pub(crate) enum Load {
     File(PathBuf, Option<String>),
 }
 
-/// Where a file's way can be followed, step by step.
-#[derive(Clone, Debug)]
+/// A file's way that has ended.
+#[derive(Debug)]
 pub(crate) struct Journey {
     pub(crate) record: Record,
+    /// Whether the whole way worked; if not, why.
+    pub(crate) outcome: anyhow::Result<()>,
     /// A sensor of it, where it was made up.
     pub(crate) sensor: Option<String>,
 }
@@ -93,8 +95,12 @@ pub(crate) async fn travel(
     let (record, said) = way
         .await
         .map_err(|_| anyhow!("the file's way has not ended after {deadline:?}"))??;
-    look(installation, &objects, &said, talk).await?;
-    Ok(Journey { record, sensor })
+    let outcome = look(installation, &objects, &said, talk).await;
+    Ok(Journey {
+        record,
+        outcome,
+        sensor,
+    })
 }
 
 /// Makes a file up, and names a sensor of it.
@@ -156,8 +162,11 @@ async fn follow(
             _ => continue,
         }
         talk.note(&describe::line(&event, stored, talk.is_coloured()));
-        if matches!(event.data, Data::Moved(_)) {
-            talk.note(&waiting(config.notifier.delay));
+        match &event.data {
+            Data::Moved(data) if data.rejected.is_none() => {
+                talk.note(&waiting(config.notifier.delay));
+            }
+            _ => {}
         }
         let last = describe::is_last(&event.data);
         said.events.push(event);

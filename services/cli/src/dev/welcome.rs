@@ -3,18 +3,15 @@
 use std::path::Path;
 
 use super::installation::Installation;
-use super::journey::Journey;
 use crate::output::short;
 use crate::{put, settings};
 
 /// Where to look, and what to try.
-pub(crate) fn text(installation: &Installation, journey: Option<&Journey>) -> String {
+pub(crate) fn text(installation: &Installation, sensor: Option<&str>) -> String {
     let (bucket, prefix) = put::target(&installation.config, None).unwrap_or_default();
     let folder = short(installation.folder());
     let landfall = command(installation.folder(), &folder);
-    let sensor = journey
-        .and_then(|journey| journey.sensor.as_deref())
-        .unwrap_or("SENSOR");
+    let sensor = sensor.unwrap_or("SENSOR");
     let mails = short(&installation.mails);
     let browse = &installation.browse;
     let endpoint = installation
