@@ -42,7 +42,7 @@ configuration of your own: make run CONFIG=FILE",
 fn command(folder: &Path, shown: &str) -> String {
     let typed = std::env::args()
         .next()
-        .unwrap_or_else(|| "landfall".to_owned());
+        .map_or_else(|| "landfall".to_owned(), |typed| short(Path::new(&typed)));
     let default = std::path::absolute(settings::DEV).is_ok_and(|default| default == folder)
         && !Path::new(settings::FILE).exists();
     if default {
