@@ -74,7 +74,6 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || {
             let connection = Connection::open_with_flags(&self.path, flags)?;
-            connection.busy_timeout(PATIENCE)?;
             connection.pragma_update(None, "query_only", true)?;
             Ok(connection)
         };
@@ -272,7 +271,8 @@ fn advice(code: ErrorCode) -> Option<&'static str> {
     }
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
+/// Whether another connection is in the way.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)

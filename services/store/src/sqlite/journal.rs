@@ -139,7 +139,7 @@ impl crate::Journal for Journal {
     async fn settled(&self, cell: Cell) -> Result<Option<Settled>> {
         let outcome = self
             .readers
-            .run(move |connection| Outcome::of(connection, cell))
+            .run_short(move |connection| Outcome::of(connection, cell))
             .await?;
         outcome.map(|outcome| self.understood(&outcome)).transpose()
     }
@@ -227,7 +227,7 @@ impl crate::Journal for Journal {
     async fn read(&self, register: &Register) -> Result<Option<Entry>> {
         let Register { kind, name } = register.clone();
         self.readers
-            .run(move |connection| entry_of(connection, kind, &name))
+            .run_short(move |connection| entry_of(connection, kind, &name))
             .await
     }
 
