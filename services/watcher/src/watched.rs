@@ -23,7 +23,7 @@ pub(crate) enum Unwatched {
     OtherPrefix,
     /// It stands for a directory: its key ends in `/`.
     DirectoryMarker,
-    /// A glob of `[watcher] ignore` matches its key.
+    /// A glob of `[watcher] ignore` matches its key, or it is the mover's probe of the store.
     Ignored,
 }
 
@@ -78,7 +78,8 @@ impl Watched {
         if key.ends_with('/') {
             return Err(Unwatched::DirectoryMarker);
         }
-        if self.is_ignored(key) {
+        // The second: what the mover tries the store's preconditions on, whatever is set.
+        if self.is_ignored(key) || key.starts_with(objects::PROBE_PREFIX) {
             return Err(Unwatched::Ignored);
         }
         Ok(())

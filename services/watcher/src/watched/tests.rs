@@ -93,6 +93,16 @@ fn a_glob_with_a_slash_is_for_the_whole_key() {
 }
 
 #[test]
+fn the_movers_probes_are_ignored_whatever_is_set() {
+    let mut config = config(&[bucket("sensors", &[""])]);
+    config.mover.target_bucket = Some("done".to_owned());
+    config.watcher.ignore = vec![];
+    let watched = Watched::new(&config).unwrap();
+    let judged = watched.judge("sensors", ".landfall-probe/.00ff-1");
+    assert_eq!(judged, Err(Unwatched::Ignored));
+}
+
+#[test]
 fn a_prefix_that_another_covers_is_not_listed_twice() {
     let prefixes = ["in/", "in/deep/", "other/", "in/", "in/even/deeper/", "ot"];
     let watched = watched(&[bucket("a", &prefixes)]);
