@@ -34,6 +34,11 @@ impl Mover {
     /// A mover that knows what the configured buckets' stores can promise. Refuses to start where
     /// that is too little; waits, as for an outage, where a bucket or a right is missing.
     pub async fn start(config: &Config, journal: Arc<dyn Journal>) -> Result<Self, Trouble> {
+        metrics::describe_counter!(
+            "landfall_mover_files_total",
+            metrics::Unit::Count,
+            "Files that were moved, by what became of them; a redelivery counts again"
+        );
         let objects = Objects::new(&config.objects).await?;
         let buckets = Buckets::new(objects.clone(), &config.mover);
         buckets.probe_all(config).await?;

@@ -10,6 +10,27 @@ use metrics::{counter, histogram};
 
 use crate::{Error, Objects};
 
+/// What is measured of requests.
+pub(crate) fn describe() {
+    use metrics::Unit::{Count, Seconds};
+    metrics::describe_histogram!(
+        "landfall_objects_request_duration_seconds",
+        Seconds,
+        "How long the object store took to answer, by operation; waiting for a turn not counted"
+    );
+    metrics::describe_counter!(
+        "landfall_objects_requests_failed_total",
+        Count,
+        "Requests that the object store did not do, by operation and kind: `unmet` preconditions \
+         and `missing` objects are answers, not errors"
+    );
+    metrics::describe_counter!(
+        "landfall_objects_resumed_total",
+        Count,
+        "Reads that were resumed after their connection broke or stalled"
+    );
+}
+
 /// What is asked of the store, and about which object. Printed it is safe in a line of a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
@@ -92,10 +113,10 @@ impl Objects {
             )))),
         };
         let operation = call.operation.name();
-        histogram!("landfall_objects_request_seconds", "operation" => operation)
+        histogram!("landfall_objects_request_duration_seconds", "operation" => operation)
             .record(start.elapsed().as_secs_f64());
         if let Err(failure) = &result {
-            counter!("landfall_objects_failures_total", "operation" => operation, "kind" => failure.label())
+            counter!("landfall_objects_requests_failed_total", "operation" => operation, "kind" => failure.label())
                 .increment(1);
         }
         result

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use runtime::config::objects::Config;
 
-use crate::{Error, Result};
+use crate::{Error, Result, call};
 
 /// Idle connections are closed before the stores do it (AWS after about 20 s), so that a request
 /// seldom meets one that is being closed.
@@ -39,6 +39,7 @@ pub struct Objects {
 impl Objects {
     /// A client for the configured store. Does not connect yet.
     pub async fn new(config: &Config) -> Result<Self> {
+        call::describe();
         let connections = config.connections.clamp(1, Semaphore::MAX_PERMITS);
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(

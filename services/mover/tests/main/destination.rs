@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mover::claim::{Claims, Shelf};
+use mover::filing::{Filing, Places};
 use mover::label;
+use objects::Preconditions;
+use proto::File;
 use proto::event::{Location, MoveOutcome};
 use store::journal::Register;
 
@@ -254,4 +258,69 @@ async fn two_movers_of_one_file_agree() {
     }
     assert_eq!(site.keys(&site.bucket).await.len(), 20);
     assert_eq!(Arc::strong_count(&one), 1);
+}
+
+/// What a store without conditional copies promises, as measured of versitygw 1.8.
+const VERSITYGW: Preconditions = Preconditions {
+    put_if_absent: true,
+    copy_if_absent: false,
+    copy_source_if_match: true,
+    delete_if_match: true,
+    versioned: false,
+};
+
+/// Moves a file as if the store ignored `If-None-Match` on copies: it is never sent.
+async fn file_away(site: &Site, file: &File, bucket: &str) -> (MoveOutcome, Option<Location>) {
+    let shelf = Shelf {
+        bucket: bucket.to_owned(),
+        prefix: "processed/".to_owned(),
+    };
+    let filing = Filing {
+        objects: &site.objects,
+        claims: &Claims::new(Arc::clone(&site.journal)),
+        file,
+        replay: 0,
+        places: &Places::of(file, &shelf),
+        source: VERSITYGW,
+        target: VERSITYGW,
+    };
+    filing.run().await.unwrap()
+}
+
+#[tokio::test]
+async fn without_conditional_copies_the_claims_keep_two_files_apart() {
+    let mut site = site().await;
+    let (second, target) = two_buckets(&mut site).await;
+    for round in 0..10 {
+        let key = format!("in/{round}.csv");
+        let one = site.upload(&key, "one").await;
+        site.put_labelled(&second, &key, "two", &[]).await;
+        let two = site.file(&second, &key).await;
+        let moves = (
+            file_away(&site, &one, &target),
+            file_away(&site, &two, &target),
+        );
+        let ((_, a), (_, b)) = tokio::join!(moves.0, moves.1);
+        for (at, bytes) in [(a, "one"), (b, "two")] {
+            let copy = site.seen(&target, &at.unwrap().key).await.unwrap();
+            assert_eq!(copy.bytes, bytes.as_bytes());
+        }
+    }
+    assert_eq!(site.keys(&target).await.len(), 20);
+}
+
+#[tokio::test]
+async fn without_conditional_copies_it_is_looked_before_anything_is_written() {
+    let site = site().await;
+    site.put("processed/in/a.csv", "somebody's").await;
+    let file = site.upload("in/a.csv", "the file").await;
+    let (_, at) = file_away(&site, &file, &site.bucket).await;
+    assert_eq!(
+        at.unwrap().key,
+        format!("processed/in/a.csv~{}", file.id.short())
+    );
+    assert_eq!(
+        site.bytes("processed/in/a.csv").await.as_deref(),
+        Some("somebody's")
+    );
 }
