@@ -158,6 +158,22 @@ async fn the_next_upload_of_a_key_is_filed_beside_the_first() {
 }
 
 #[tokio::test]
+async fn a_copy_whose_claim_was_forgotten_is_not_overwritten() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let first = site.upload("in/a.csv", "one").await;
+    run(&mover, &ingested(&first)).await.unwrap();
+    // Journals keep their rows for 90 days, archives for ever.
+    site.journal.forget(jiff::Timestamp::MAX).await.unwrap();
+    let next = site.upload("in/a.csv", "two").await;
+    let moved = run(&mover, &ingested(&next)).await.unwrap();
+    let tagged = format!("processed/in/a.csv~{}", next.id.short());
+    assert_eq!(archived(&moved), tagged);
+    assert_eq!(site.bytes("processed/in/a.csv").await.as_deref(), Some("one"));
+    assert_eq!(site.bytes(&tagged).await.as_deref(), Some("two"));
+}
+
+#[tokio::test]
 async fn somebody_elses_object_keeps_its_name_and_the_choice_outlasts_it() {
     let site = site().await;
     let mover = site.mover().await;

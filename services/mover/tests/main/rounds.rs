@@ -60,14 +60,16 @@ async fn the_sources_own_metadata_goes_along_and_cannot_pass_for_landfalls() {
     let site = site().await;
     let mover = site.mover().await;
     let own = [
-        ("station", "north".to_owned()),
+        ("station", "north of the pier".to_owned()),
+        ("ort", "Rügen 🌊".to_owned()),
         (label::FILE_ID, "f".repeat(32)),
     ];
     site.put_labelled(&site.bucket, "in/a.csv", "x", &own).await;
     let file = site.file(&site.bucket, "in/a.csv").await;
     run(&mover, &ingested(&file)).await.unwrap();
     let seen = site.seen(&site.bucket, "processed/in/a.csv").await.unwrap();
-    assert_eq!(seen.metadata["station"], "north");
+    assert_eq!(seen.metadata["station"], "north of the pier");
+    assert_eq!(seen.metadata["ort"], "Rügen 🌊");
     assert_eq!(seen.metadata[label::FILE_ID], file.id.to_string());
 }
 
