@@ -14,6 +14,7 @@
 
 mod history;
 mod lease;
+mod note;
 mod pass;
 pub(crate) mod verdict;
 

@@ -169,7 +169,10 @@ async fn a_copy_whose_claim_was_forgotten_is_not_overwritten() {
     let moved = run(&mover, &ingested(&next)).await.unwrap();
     let tagged = format!("processed/in/a.csv~{}", next.id.short());
     assert_eq!(archived(&moved), tagged);
-    assert_eq!(site.bytes("processed/in/a.csv").await.as_deref(), Some("one"));
+    assert_eq!(
+        site.bytes("processed/in/a.csv").await.as_deref(),
+        Some("one")
+    );
     assert_eq!(site.bytes(&tagged).await.as_deref(), Some("two"));
 }
 

@@ -19,7 +19,8 @@ pub struct Config {
     pub tokens: Vec<Secret>,
     /// What is watched.
     pub buckets: Vec<Bucket>,
-    /// Key globs that are nobody's file yet: uploads in progress, editors' left-overs.
+    /// Key globs that are nobody's file yet: uploads in progress, editors' left-overs. One without
+    /// `/` is for the key's last part, one with it for the whole key.
     pub ignore: Vec<String>,
     /// How often the watched prefixes are listed.
     #[serde(with = "period")]

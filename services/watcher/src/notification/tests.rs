@@ -1,18 +1,24 @@
-//! Bodies captured from real stores (`tests/golden`), and any key as each sender writes it.
+//! What each sender says, and what nobody does.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 
 macro_rules! golden {
     ($name:literal) => {
-        include_bytes!(concat!("../../tests/golden/", $name, ".json"))
+        include_bytes!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/golden/",
+            $name,
+            ".json"
+        ))
     };
 }
+
+mod golden;
+mod keys;
 
 /// The only record of a body.
 fn only(body: &[u8]) -> Record {
@@ -43,166 +49,6 @@ fn at(time: &str) -> Option<Timestamp> {
     Some(time.parse().unwrap())
 }
 
-#[test]
-fn an_upload_to_seaweedfs_is_a_creation_with_its_raw_key() {
-    let body = golden!("seaweedfs-create");
-    assert_eq!(only(body).sender, Sender::SeaweedFs);
-    assert_eq!(
-        created(body),
-        Created {
-            bucket: "sensors".to_owned(),
-            key: "incoming/a b+ü%2B.csv".to_owned(),
-            announced: Announced {
-                etag: Some("bd5da1a7cbc860d6aafb0529b8f6d846".to_owned()),
-                version_id: None,
-                time: at("2026-11-22T15:12:21Z"),
-            },
-        }
-    );
-}
-
-#[test]
-fn an_overwrite_in_seaweedfs_announces_the_new_version() {
-    let created = created(golden!("seaweedfs-overwrite"));
-    assert_eq!(created.key, "incoming/a b+ü%2B.csv");
-    assert_eq!(
-        created.announced.etag.as_deref(),
-        Some("d396ff1404d689cb6d2d5a9c9f3fb336")
-    );
-}
-
-#[test]
-fn every_way_into_seaweedfs_announces_the_tag_that_head_shows() {
-    // What HEAD answered when these were captured.
-    for (body, key, etag) in [
-        (
-            golden!("seaweedfs-zero-bytes").as_slice(),
-            "incoming/zero.csv",
-            "d41d8cd98f00b204e9800998ecf8427e",
-        ),
-        (
-            golden!("seaweedfs-copy"),
-            "incoming/copied.csv",
-            "d396ff1404d689cb6d2d5a9c9f3fb336",
-        ),
-        (
-            golden!("seaweedfs-multipart"),
-            "incoming/big.bin",
-            "7181cbc0d3760cb3e220d8321a5ea84c-2",
-        ),
-        (
-            golden!("seaweedfs-filer"),
-            "incoming/byfiler.csv",
-            "8e43bca754cc12ced0d85168bb2db2e2",
-        ),
-        (
-            golden!("seaweedfs-tagging"),
-            "incoming/zero.csv",
-            "d41d8cd98f00b204e9800998ecf8427e",
-        ),
-    ] {
-        let created = created(body);
-        assert_eq!(created.key, key);
-        assert_eq!(created.announced.etag.as_deref(), Some(etag), "{key}");
-    }
-}
-
-#[test]
-fn quotes_line_breaks_and_emoji_stand_in_seaweedfs_keys_as_they_are() {
-    for (body, key) in [
-        (
-            golden!("seaweedfs-quotes").as_slice(),
-            "incoming/q'\"uote.csv",
-        ),
-        (golden!("seaweedfs-newline"), "incoming/new\nline.csv"),
-        (golden!("seaweedfs-emoji"), "incoming/😀.csv"),
-    ] {
-        assert_eq!(created(body).key, key);
-    }
-}
-
-#[test]
-fn what_is_no_creation_in_seaweedfs_is_something_else() {
-    for (body, expected) in [
-        (golden!("seaweedfs-delete").as_slice(), Other::Removal),
-        (golden!("seaweedfs-rename"), Other::Rename),
-        (golden!("seaweedfs-bucket"), Other::Directory),
-        (golden!("seaweedfs-directory-marker"), Other::Directory),
-        (golden!("seaweedfs-upload-part"), Other::Upload),
-        (golden!("seaweedfs-versions-folder"), Other::Directory),
-        (golden!("seaweedfs-delete-marker"), Other::Removal),
-    ] {
-        assert_eq!(other(body), expected);
-    }
-}
-
-#[test]
-fn the_books_that_seaweedfs_keeps_are_in_a_bucket_that_nobody_watches() {
-    assert_eq!(created(golden!("seaweedfs-bookkeeping")).bucket, ".system");
-}
-
-#[test]
-fn a_version_in_a_versioned_bucket_of_seaweedfs_has_its_key_and_its_id() {
-    let created = created(golden!("seaweedfs-version"));
-    assert_eq!(created.bucket, "vers");
-    assert_eq!(created.key, "incoming/a.csv");
-    assert_eq!(
-        created.announced,
-        Announced {
-            etag: Some("b8a9f715dbb64fd5c56e7783c6820a61".to_owned()),
-            version_id: Some("671599437827f8403598f289ecde6c20".to_owned()),
-            time: at("2026-11-22T15:12:41Z"),
-        }
-    );
-}
-
-#[test]
-fn minio_writes_keys_as_forms() {
-    let body = golden!("minio-put");
-    assert_eq!(only(body).sender, Sender::Minio);
-    assert_eq!(
-        created(body),
-        Created {
-            bucket: "landfall".to_owned(),
-            key: "in/a b+ü.csv".to_owned(),
-            announced: Announced {
-                etag: Some("e5ebd4c02cefbe7955977c67ada242b7".to_owned()),
-                version_id: None,
-                time: at("2026-11-22T12:27:14.188Z"),
-            },
-        }
-    );
-}
-
-#[test]
-fn versitygw_writes_keys_raw_and_tags_with_their_quotes() {
-    let body = golden!("versitygw-put");
-    assert_eq!(only(body).sender, Sender::Versitygw);
-    assert_eq!(
-        created(body),
-        Created {
-            bucket: "landfall".to_owned(),
-            key: "in/a b+ü.csv".to_owned(),
-            announced: Announced {
-                etag: Some("e5ebd4c02cefbe7955977c67ada242b7".to_owned()),
-                version_id: None,
-                time: at("2026-11-22T12:28:41Z"),
-            },
-        }
-    );
-}
-
-#[test]
-fn a_sender_that_tries_whether_we_are_there_is_heard_and_no_more() {
-    assert_eq!(other(golden!("versitygw-test")), Other::Test);
-    let aws = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"});
-    let record = only(&bytes(&aws));
-    assert_eq!(
-        (record.sender, record.said),
-        (Sender::Aws, Said::Other(Other::Test))
-    );
-}
-
 /// A record with everything that marks its sender.
 fn s3_record(sender: Sender, event: &str, key: &str) -> Value {
     let (source, prefix, principal) = match sender {
@@ -225,109 +71,6 @@ fn s3_record(sender: Sender, event: &str, key: &str) -> Value {
             "object": {"key": key, "size": "8", "eTag": "e", "versionId": "v1"},
         },
     })
-}
-
-/// A body as a sender writes it for a key: an encoder of each, apart from the decoder.
-fn body(sender: Sender, key: &str) -> Vec<u8> {
-    const WITHOUT_SLASH: &AsciiSet = &ALL_BUT_UNRESERVED.remove(b'/');
-    const ALL_BUT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'*');
-    let form = |set| {
-        utf8_percent_encode(key, set)
-            .to_string()
-            .replace("%20", "+")
-    };
-    let records =
-        |key: &str| bytes(&json!({"Records": [s3_record(sender, "ObjectCreated:Put", key)]}));
-    match sender {
-        Sender::Aws => records(&form(WITHOUT_SLASH)),
-        Sender::Minio | Sender::RustFs => records(&form(ALL_BUT_UNRESERVED)),
-        Sender::Ceph | Sender::Versitygw => records(key),
-        Sender::SeaweedFs => bytes(&json!({
-            "event_type": "create",
-            "key": format!("/buckets/sensors/{key}"),
-            "message": {"new_entry": {"attributes": {"mtime": 1795360341}}},
-        })),
-        Sender::Unknown => panic!("nobody"),
-    }
-}
-
-const SENDERS: [Sender; 6] = [
-    Sender::SeaweedFs,
-    Sender::Aws,
-    Sender::Minio,
-    Sender::RustFs,
-    Sender::Ceph,
-    Sender::Versitygw,
-];
-
-fn comes_back(key: &str) {
-    for sender in SENDERS {
-        let body = body(sender, key);
-        assert_eq!(only(&body).sender, sender);
-        let created = created(&body);
-        assert_eq!(created.key, key, "{}", sender.name());
-        assert_eq!(created.bucket, "sensors");
-    }
-}
-
-#[test]
-fn awkward_keys_come_back_from_every_sender() {
-    let long = "ü".repeat(512);
-    assert_eq!(long.len(), 1024);
-    for key in [
-        "incoming/a b.csv",
-        "incoming/a+b.csv",
-        "incoming/100%.csv",
-        "incoming/%2B.csv",
-        "incoming/%252B.csv",
-        "incoming/ä ö ü ß.csv",
-        "incoming/😀🛰️.csv",
-        "incoming/\"'`.csv",
-        "incoming/new\nline\r\n.csv",
-        "incoming/../dots.csv",
-        "incoming/&=?#;:@$,<>[]{}|\\^~.csv",
-        "incoming/\u{0}\u{7f}.csv",
-        "incoming/a//b/",
-        &long,
-    ] {
-        comes_back(key);
-    }
-}
-
-proptest! {
-    #[test]
-    fn any_key_comes_back_from_every_sender(key in "[^/]\\PC{0,200}|[^/.][ +%&=\"'\\\\0-9A-Fa-f\\n\\t/]{0,60}") {
-        comes_back(&key);
-    }
-
-    #[test]
-    fn any_bytes_are_read_or_refused_and_never_more(body in prop::collection::vec(any::<u8>(), 0..2000)) {
-        let _ = decode(&body);
-    }
-
-    /// Nearly right: a real body with one stretch of it replaced.
-    #[test]
-    fn damaged_bodies_are_read_or_refused_and_never_more(
-        which in 0_usize..4,
-        at in 0_usize..600,
-        with in prop::collection::vec(any::<u8>(), 0..20),
-    ) {
-        let whole: &[u8] = [
-            golden!("seaweedfs-create").as_slice(),
-            golden!("minio-put"),
-            golden!("versitygw-put"),
-            golden!("seaweedfs-version"),
-        ][which];
-        let at = at.min(whole.len());
-        let after = (at + with.len()).min(whole.len());
-        let mut body = whole.to_vec();
-        body.splice(at..after, with);
-        let _ = decode(&body);
-    }
 }
 
 #[test]

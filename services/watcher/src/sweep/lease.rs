@@ -15,9 +15,9 @@ use store::journal::{Entry, Register};
 use tokio::time::Instant;
 
 /// How long a holder may be silent.
-pub(crate) const LEASE: Duration = Duration::from_secs(10);
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
 /// How often the holder shows that it lives.
-const RENEW: Duration = Duration::from_secs(3);
+const RENEW: Duration = Duration::from_secs(1);
 /// How often one who waits looks.
 const LOOK: Duration = Duration::from_millis(500);
 

@@ -8,11 +8,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use objects::Listed;
 use proto::event::FoundBy;
-use proto::{FileId, Version, What};
+use proto::{FileId, Version};
 use runtime::Trouble;
-use serde::{Deserialize, Serialize};
-use store::journal::{Register, Settled};
+use store::journal::Settled;
 
+use super::note::{Note, Notes};
 use super::verdict::{Horizon, Patience, Suspect, Verdict};
 use super::{AGAIN, SUSPECTS, Sweep};
 use crate::connected::first_way;
@@ -23,7 +23,7 @@ use crate::notification::Announced;
 /// How many objects are looked up in the journal in one go.
 const PAGE: usize = 500;
 /// How many are looked at at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 
 /// What a sweep found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,18 +45,6 @@ pub(crate) struct Tally {
     /// Files that were said again to no effect.
     pub given_up: u64,
     first_refused: Option<String>,
-}
-
-/// What is kept of a file that was suspected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Note {
-    /// It has ended, thus.
-    Ended(What),
-    /// It was said again so often.
-    Again(u32),
-    /// It was said again to no effect.
-    GivenUp,
 }
 
 /// A sweep under way.
@@ -90,6 +78,10 @@ impl<'a> Pass<'a> {
         }
         pass.judge().await?;
         Ok(pass.tally)
+    }
+
+    fn notes(&self) -> Notes<'_> {
+        Notes(&*self.sweep.connected.journal)
     }
 
     async fn list(&mut self, bucket: &str, prefix: &str, versioned: bool) -> Result<(), Trouble> {
@@ -225,7 +217,9 @@ impl<'a> Pass<'a> {
             }
         }
         let noted: Vec<_> = stream::iter(suspects)
-            .map(async |(file, suspect)| Ok::<_, Trouble>((file, suspect, self.note(file).await?)))
+            .map(async |(file, suspect)| {
+                Ok::<_, Trouble>((file, suspect, self.notes().read(file).await?))
+            })
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
@@ -274,7 +268,7 @@ impl<'a> Pass<'a> {
             match suspect.verdict(&horizon, &self.patience) {
                 Verdict::Ended(what) => {
                     self.tally.ended += 1;
-                    self.write_note(file, Note::Ended(what)).await?;
+                    self.notes().write(file, Note::Ended(what)).await?;
                 }
                 Verdict::Stuck if complete => self.say_again(file).await?,
                 Verdict::Stuck | Verdict::Waiting => self.tally.waiting += 1,
@@ -287,7 +281,7 @@ impl<'a> Pass<'a> {
     /// again, or does what it never did. Counted before it is published, so that no number of
     /// crashes makes more of it.
     async fn say_again(&mut self, file: FileId) -> Result<(), Trouble> {
-        let note = self.note(file).await?;
+        let note = self.notes().read(file).await?;
         let (again, revision) = match note {
             None => (0, None),
             Some((Note::Again(again), revision)) => (again, Some(revision)),
@@ -300,7 +294,7 @@ impl<'a> Pass<'a> {
         } else {
             Note::Again(again + 1)
         };
-        if !self.replace_note(file, revision, next).await? {
+        if !self.notes().replace(file, revision, next).await? {
             return Ok(());
         }
         if given_up {
@@ -318,50 +312,6 @@ impl<'a> Pass<'a> {
         self.sweep.connected.outbox.repeat(cell).await?;
         Ok(())
     }
-
-    async fn note(&self, file: FileId) -> Result<Option<(Note, u64)>, Trouble> {
-        let journal = &self.sweep.connected.journal;
-        let Some(entry) = journal.read(&register(file)).await? else {
-            return Ok(None);
-        };
-        let note = serde_json::from_slice(&entry.value).map_err(|error| Trouble::Retry {
-            reason: format!("the journal's note about file {file} cannot be read: {error}"),
-        })?;
-        Ok(Some((note, entry.revision)))
-    }
-
-    /// Writes a note over whatever is there.
-    async fn write_note(&self, file: FileId, note: Note) -> Result<(), Trouble> {
-        loop {
-            let revision = self.note(file).await?.map(|(_, revision)| revision);
-            if self.replace_note(file, revision, note).await? {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn replace_note(
-        &self,
-        file: FileId,
-        revision: Option<u64>,
-        note: Note,
-    ) -> Result<bool, Trouble> {
-        let journal = &self.sweep.connected.journal;
-        let value = serde_json::to_vec(&note).map_err(|error| Trouble::Retry {
-            reason: format!("a note cannot be written as JSON: {error}"),
-        })?;
-        Ok(match revision {
-            None => journal.create(&register(file), &value).await?.ours,
-            Some(revision) => journal
-                .replace(&register(file), revision, &value)
-                .await?
-                .is_some(),
-        })
-    }
-}
-
-fn register(file: FileId) -> Register {
-    Register::new("sweep", file.to_string())
 }
 
 impl Tally {

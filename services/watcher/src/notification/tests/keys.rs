@@ -1,0 +1,110 @@
+//! Any key, as each sender writes it.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// A body as a sender writes it for a key: an encoder of each, apart from the decoder.
+fn body(sender: Sender, key: &str) -> Vec<u8> {
+    const WITHOUT_SLASH: &AsciiSet = &ALL_BUT_UNRESERVED.remove(b'/');
+    const ALL_BUT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'*');
+    let form = |set| {
+        utf8_percent_encode(key, set)
+            .to_string()
+            .replace("%20", "+")
+    };
+    let records =
+        |key: &str| bytes(&json!({"Records": [s3_record(sender, "ObjectCreated:Put", key)]}));
+    match sender {
+        Sender::Aws => records(&form(WITHOUT_SLASH)),
+        Sender::Minio | Sender::RustFs => records(&form(ALL_BUT_UNRESERVED)),
+        Sender::Ceph | Sender::Versitygw => records(key),
+        Sender::SeaweedFs => bytes(&json!({
+            "event_type": "create",
+            "key": format!("/buckets/sensors/{key}"),
+            "message": {"new_entry": {"attributes": {"mtime": 1795360341}}},
+        })),
+        Sender::Unknown => panic!("nobody"),
+    }
+}
+
+const SENDERS: [Sender; 6] = [
+    Sender::SeaweedFs,
+    Sender::Aws,
+    Sender::Minio,
+    Sender::RustFs,
+    Sender::Ceph,
+    Sender::Versitygw,
+];
+
+fn comes_back(key: &str) {
+    for sender in SENDERS {
+        let body = body(sender, key);
+        assert_eq!(only(&body).sender, sender);
+        let created = created(&body);
+        assert_eq!(created.key, key, "{}", sender.name());
+        assert_eq!(created.bucket, "sensors");
+    }
+}
+
+#[test]
+fn awkward_keys_come_back_from_every_sender() {
+    let long = "ü".repeat(512);
+    assert_eq!(long.len(), 1024);
+    for key in [
+        "incoming/a b.csv",
+        "incoming/a+b.csv",
+        "incoming/100%.csv",
+        "incoming/%2B.csv",
+        "incoming/%252B.csv",
+        "incoming/ä ö ü ß.csv",
+        "incoming/😀🛰️.csv",
+        "incoming/\"'`.csv",
+        "incoming/new\nline\r\n.csv",
+        "incoming/../dots.csv",
+        "incoming/&=?#;:@$,<>[]{}|\\^~.csv",
+        "incoming/\u{0}\u{7f}.csv",
+        "incoming/a//b/",
+        &long,
+    ] {
+        comes_back(key);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_key_comes_back_from_every_sender(key in "[^/]\\PC{0,200}|[^/.][ +%&=\"'\\\\0-9A-Fa-f\\n\\t/]{0,60}") {
+        comes_back(&key);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused_and_never_more(body in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = decode(&body);
+    }
+
+    /// Nearly right: a real body with one stretch of it replaced.
+    #[test]
+    fn damaged_bodies_are_read_or_refused_and_never_more(
+        which in 0_usize..4,
+        at in 0_usize..600,
+        with in prop::collection::vec(any::<u8>(), 0..20),
+    ) {
+        let whole: &[u8] = [
+            golden!("seaweedfs-create").as_slice(),
+            golden!("minio-put"),
+            golden!("versitygw-put"),
+            golden!("seaweedfs-version"),
+        ][which];
+        let at = at.min(whole.len());
+        let after = (at + with.len()).min(whole.len());
+        let mut body = whole.to_vec();
+        body.splice(at..after, with);
+        let _ = decode(&body);
+    }
+}
