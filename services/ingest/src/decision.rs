@@ -188,3 +188,31 @@ fn within(budget: Budget, refused: u64, lines: u64) -> bool {
         Budget::Percent(most) => refused as f64 * 100.0 <= most * lines as f64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_a_number_of_lines_or_a_share_of_them() {
+        for (budget, refused, lines, fits) in [
+            (Budget::Lines(0), 0, 10, true),
+            (Budget::Lines(0), 1, 10, false),
+            (Budget::Lines(100), 100, 100, true),
+            (Budget::Percent(0.0), 0, 0, true),
+            (Budget::Percent(0.0), 1, 1_000_000, false),
+            (Budget::Percent(1.0), 1, 100, true),
+            (Budget::Percent(1.0), 1, 99, false),
+            (Budget::Percent(7.0), 7, 100, true),
+            (Budget::Percent(7.0), 8, 100, false),
+            (Budget::Percent(0.1), 3, 3000, true),
+            (Budget::Percent(100.0), 5, 5, true),
+        ] {
+            assert_eq!(
+                within(budget, refused, lines),
+                fits,
+                "{budget:?} {refused} {lines}"
+            );
+        }
+    }
+}

@@ -79,3 +79,55 @@ impl Memory {
 fn units(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// Whether a share can be had at once.
+    fn at_once(share: impl Future<Output = Share>) -> Option<Share> {
+        match pin!(share).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(share) => Some(share),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn files_wait_until_there_is_memory_for_them() {
+        let config = Config {
+            memory: 100 << 20,
+            ..Config::default()
+        };
+        let memory = Memory::new(&config);
+        let first = at_once(memory.most()).unwrap();
+        assert_eq!(first.room, config.in_memory);
+        let small = at_once(memory.usual(4000, false)).unwrap();
+        assert!((200..1000).contains(&small.room), "{}", small.room);
+        assert!(at_once(memory.most()).is_none());
+        drop(first);
+        assert!(at_once(memory.most()).is_some());
+    }
+
+    #[test]
+    fn the_shares_of_small_files_are_small() {
+        let memory = Memory::new(&Config::default());
+        let shares: Vec<_> = (0..1000)
+            .map_while(|_| at_once(memory.usual(4000, false)))
+            .collect();
+        assert_eq!(shares.len(), 1000);
+    }
+
+    #[test]
+    fn no_file_asks_for_more_than_there_is() {
+        let config = Config {
+            memory: 1 << 20,
+            ..Config::default()
+        };
+        let memory = Memory::new(&config);
+        assert!(at_once(memory.usual(u64::MAX, true)).is_some());
+        assert!(at_once(memory.most()).is_some());
+    }
+}

@@ -160,7 +160,8 @@ impl Shelves<'_> {
 fn names(prefix: &str, file: &File) -> Vec<String> {
     let whole = format!("{prefix}{}", file.key);
     let tagged = tagged(whole.clone(), file.id);
-    let fits = whole.len() + LIST.len() <= KEY;
+    let last = whole.len() - whole.rfind('/').map_or(0, |slash| slash + 1);
+    let fits = whole.len() + LIST.len() <= KEY && last + LIST.len() <= SEGMENT;
     if fits {
         vec![whole, tagged]
     } else {
@@ -190,4 +191,55 @@ fn packed(rows: &[u8]) -> Vec<u8> {
     // Neither fails: it writes into memory.
     let written = packer.write_all(rows).and_then(|()| packer.finish());
     written.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+    use proto::Version;
+
+    use super::*;
+
+    fn file(key: &str, tag: &str) -> File {
+        let version = Version::new(tag, Timestamp::UNIX_EPOCH, None);
+        File {
+            id: FileId::of("bucket", key, &version),
+            bucket: "bucket".to_owned(),
+            key: key.to_owned(),
+            version,
+            size: 1,
+            content_type: None,
+            content_encoding: None,
+            order: Timestamp::UNIX_EPOCH,
+            profile: "default".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_first_name_is_the_key_and_the_second_has_the_id() {
+        let file = file("incoming/a b.csv", "1");
+        let whole = "rejected-rows/incoming/a b.csv".to_owned();
+        let tagged = format!("{whole}~{}", file.id.short());
+        assert_eq!(names("rejected-rows/", &file), [whole, tagged]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_has_names_that_a_store_takes(key in "[a-z/ü🌡]{1,500}") {
+            prop_assume!(key.len() <= KEY);
+            let (one, other) = (file(&key, "1"), file(&key, "2"));
+            let (ours, theirs) = (names("rejected-rows/", &one), names("rejected-rows/", &other));
+            prop_assert!(!ours.is_empty());
+            for name in &ours {
+                prop_assert!(name.starts_with("rejected-rows/"));
+                prop_assert!(name.len() + LIST.len() <= KEY);
+            }
+            for name in &ours {
+                let segment = name.rsplit('/').next().unwrap();
+                prop_assert!(segment.len() + LIST.len() <= SEGMENT);
+            }
+            prop_assert_ne!(ours.last().unwrap(), theirs.last().unwrap());
+        }
+    }
 }

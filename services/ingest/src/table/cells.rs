@@ -2,8 +2,12 @@
 
 use std::hash::BuildHasher;
 
+use hashbrown::hash_map;
 use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+
+/// How many series are followed one by one; where there are more, every cell is looked up.
+const SERIES: usize = 65_536;
 
 /// A reading, with its names by number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,51 +40,104 @@ pub enum Put {
     Full,
 }
 
-/// Cells by key, in the order in which their keys came first.
+/// Cells by key.
 #[derive(Debug)]
 pub struct Cells {
     cells: Vec<Cell>,
-    index: HashTable<u32>,
-    hasher: DefaultHashBuilder,
     room: usize,
-    /// Whether the index does not know the cells any more: nothing goes in until they are cleared.
-    sorted: bool,
+    known: Known,
+}
+
+/// How it is known which keys there are.
+#[derive(Debug)]
+enum Known {
+    /// Every series goes on in time, as in nearly every file: its last cell says it all.
+    Last(HashMap<(u32, u32), u32>),
+    /// Every cell by its key.
+    Each(HashTable<u32>, DefaultHashBuilder),
+    /// Not any more: they were sorted, and are to be cleared.
+    Sorted,
 }
 
 impl Cells {
-    /// Takes up to `room` cells, and that memory at once, so that it does not grow later.
+    /// Takes up to `room` cells.
     pub fn new(room: u32) -> Self {
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         Self {
+            // At once, so that it need not be copied to grow.
             cells: Vec::with_capacity(room),
-            index: HashTable::with_capacity(room),
-            hasher: DefaultHashBuilder::default(),
             room,
-            sorted: false,
+            known: Known::Last(HashMap::new()),
         }
     }
 
     /// Puts a cell in, over an earlier one with its key.
     pub fn put(&mut self, cell: Cell) -> Put {
-        let (cells, hasher) = (&self.cells, &self.hasher);
-        let entry = self.index.entry(
+        if let Known::Last(last) = &mut self.known {
+            let many = last.len() == SERIES;
+            let end = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
+            let room = self.cells.len() < self.room;
+            match last.entry((cell.sensor, cell.metric)) {
+                hash_map::Entry::Occupied(mut entry) => {
+                    let before = &mut self.cells[*entry.get() as usize];
+                    if before.time == cell.time {
+                        *before = cell;
+                        return Put::Overrode;
+                    }
+                    if before.time < cell.time {
+                        if !room {
+                            return Put::Full;
+                        }
+                        entry.insert(end);
+                        self.cells.push(cell);
+                        return Put::New;
+                    }
+                }
+                hash_map::Entry::Vacant(_) if !room => return Put::Full,
+                hash_map::Entry::Vacant(entry) if !many => {
+                    entry.insert(end);
+                    self.cells.push(cell);
+                    return Put::New;
+                }
+                hash_map::Entry::Vacant(_) => {}
+            }
+            self.know_each();
+        }
+        self.look_up(cell)
+    }
+
+    /// Begins to know every cell by its key.
+    fn know_each(&mut self) {
+        let hasher = DefaultHashBuilder::default();
+        let mut index = HashTable::with_capacity(self.room);
+        for (at, cell) in (0..).zip(&self.cells) {
+            index.insert_unique(hasher.hash_one(cell.key()), at, |_| 0);
+        }
+        self.known = Known::Each(index, hasher);
+    }
+
+    fn look_up(&mut self, cell: Cell) -> Put {
+        let cells = &mut self.cells;
+        let Known::Each(index, hasher) = &mut self.known else {
+            return Put::Full;
+        };
+        let entry = index.entry(
             hasher.hash_one(cell.key()),
             |at| cells[*at as usize].key() == cell.key(),
             |at| hasher.hash_one(cells[*at as usize].key()),
         );
         match entry {
             Entry::Occupied(entry) => {
-                self.cells[*entry.get() as usize] = cell;
+                cells[*entry.get() as usize] = cell;
                 Put::Overrode
             }
-            Entry::Vacant(_) if self.sorted || self.cells.len() == self.room => Put::Full,
-            Entry::Vacant(entry) => match u32::try_from(self.cells.len()) {
-                Ok(at) => {
-                    entry.insert(at);
-                    self.cells.push(cell);
+            Entry::Vacant(entry) => match u32::try_from(cells.len()) {
+                Ok(end) if cells.len() < self.room => {
+                    entry.insert(end);
+                    cells.push(cell);
                     Put::New
                 }
-                Err(_) => Put::Full,
+                _ => Put::Full,
             },
         }
     }
@@ -97,8 +154,7 @@ impl Cells {
 
     /// Every cell, sorted by key: that is how databases keep them.
     pub fn sorted(&mut self) -> &[Cell] {
-        self.sorted = true;
-        self.index.clear();
+        self.known = Known::Sorted;
         self.cells.sort_unstable_by_key(Cell::key);
         &self.cells
     }
@@ -110,8 +166,7 @@ impl Cells {
 
     /// Makes room again.
     pub fn clear(&mut self) {
-        self.sorted = false;
         self.cells.clear();
-        self.index.clear();
+        self.known = Known::Last(HashMap::new());
     }
 }

@@ -20,20 +20,26 @@ pub struct Names {
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
     bytes: u64,
+    /// The one that was asked for last: rows of one sensor often stand together.
+    recent: u32,
 }
 
 impl Names {
     /// The number of a name, which is new or known.
     pub fn number(&mut self, name: &[u8]) -> Result<u32, Reason> {
-        let hash = self.hasher.hash_one(name);
         let same = |number: &u32| {
             let known = self.names.get(*number as usize);
             known.is_some_and(|known| known.as_bytes() == name)
         };
-        match self.index.find(hash, same) {
-            Some(number) => Ok(*number),
-            None => self.add(name, hash),
+        if same(&self.recent) {
+            return Ok(self.recent);
         }
+        let hash = self.hasher.hash_one(name);
+        self.recent = match self.index.find(hash, same) {
+            Some(number) => *number,
+            None => self.add(name, hash)?,
+        };
+        Ok(self.recent)
     }
 
     fn add(&mut self, name: &[u8], hash: u64) -> Result<u32, Reason> {

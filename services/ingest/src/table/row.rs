@@ -7,13 +7,14 @@ use super::names::Names;
 use super::number;
 use super::record::Record;
 use super::refusal::{Reason, Refusal};
-use super::time::{self, Time};
+use super::time::{Time, Times};
 
 /// What a row says. Used again for every row, so that none allocates.
 #[derive(Debug, Default)]
 pub struct Row {
     /// When.
     pub time: Time,
+    times: Times,
     /// Values, each with the number of its metric among the layout's.
     pub values: Vec<(u32, f64)>,
 }
@@ -36,7 +37,9 @@ impl Row {
                 expected: layout.width,
             }));
         }
-        self.time = time::parse(record.cell(layout.time), layout.time_format)
+        self.time = self
+            .times
+            .parse(record.cell(layout.time), layout.time_format)
             .map_err(|reason| in_column(layout.time, reason))?;
         if self.time.milliseconds > latest {
             return Err(in_column(layout.time, Reason::Future));

@@ -19,6 +19,29 @@ pub struct Time {
     pub truncated: bool,
 }
 
+/// Reads times of one column. Remembers the last: many sensors' rows have the same one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    cell: [u8; 32],
+    length: usize,
+    time: Time,
+}
+
+impl Times {
+    /// The same as [`parse`].
+    pub fn parse(&mut self, cell: &[u8], format: TimeFormat) -> Result<Time, Reason> {
+        if cell == &self.cell[..self.length] && self.length > 0 {
+            return Ok(self.time);
+        }
+        let time = parse(cell, format)?;
+        if let Some(room) = self.cell.get_mut(..cell.len()) {
+            room.copy_from_slice(cell);
+            (self.length, self.time) = (cell.len(), time);
+        }
+        Ok(time)
+    }
+}
+
 /// Reads a cell as a time.
 ///
 /// ISO 8601: a date, `T` or a blank, a time of day with or without seconds and their fraction,

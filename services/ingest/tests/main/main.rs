@@ -1,5 +1,7 @@
 //! Tests of ingest: of the table from outside, and of the service on real servers.
 #![expect(clippy::unwrap_used, reason = "a test may end with a panic")]
 
+mod bed;
 mod reading;
+mod step;
 mod table;

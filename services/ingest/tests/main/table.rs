@@ -1,5 +1,6 @@
 //! The table, from bytes to readings.
 
+mod cells;
 mod gzip;
 mod header;
 mod number;
@@ -8,3 +9,5 @@ mod refusal;
 mod rejects;
 mod round_trip;
 mod time;
+
+pub(crate) use gzip::pack;
