@@ -1,0 +1,10 @@
+//! The command as people run it, on real servers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod follow;
+mod landfall;
+mod put;
+mod readings;
+mod setup;
+mod usage;

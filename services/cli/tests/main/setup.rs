@@ -1,0 +1,34 @@
+use proto::User;
+
+use crate::landfall::{Place, run, stderr};
+
+#[tokio::test]
+async fn setup_creates_everything_once_and_says_so() {
+    let place = Place::bare(User::Setup, "").await;
+    let first = run(place.folder.path(), &["setup"]).await;
+    let said = stderr(&first);
+    assert!(first.status.success(), "{said}");
+    assert!(said.contains("stream FILES created"), "{said}");
+    assert!(place.folder.path().join("data/readings.db").exists());
+    let second = run(place.folder.path(), &["setup"]).await;
+    assert!(second.status.success());
+    assert_eq!(stderr(&second), "everything is set up already\n");
+}
+
+#[tokio::test]
+async fn two_setups_at_once_are_one() {
+    let place = Place::bare(User::Setup, "").await;
+    let folder = place.folder.path();
+    let (first, second) = tokio::join!(run(folder, &["setup"]), run(folder, &["setup"]));
+    assert!(first.status.success(), "{}", stderr(&first));
+    assert!(second.status.success(), "{}", stderr(&second));
+}
+
+#[tokio::test]
+async fn without_the_right_to_set_up_it_names_what_is_missing() {
+    let place = Place::bare(User::Operator, "").await;
+    let output = run(place.folder.path(), &["setup"]).await;
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("Permissions Violation"), "{said}");
+}
