@@ -217,6 +217,10 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
                 operation.rights(),
                 said()
             )),
+            400 if operation == Operation::Bucket => denied(
+                "the store refuses what it is asked: check `[objects] region`, `access_key` and \
+                 `secret_key`, and whether temporary credentials have expired",
+            ),
             301 | 307 => denied(&format!(
                 "bucket `{bucket}` is in another region: check `[objects] region`"
             )),

@@ -94,6 +94,12 @@ impl Objects {
         match self.call(call, self.timeout, Box::pin(request)).await {
             Ok(output) => head(call, output).map(Some),
             Err(Failure::Missing) => Ok(None),
+            // The answer to a HEAD has no body to say why. Where the bucket refuses too, it is not
+            // the object's doing.
+            Err(Failure::Other(refused @ Error::Refused(_))) => {
+                self.must_exist(bucket).await?;
+                Err(refused)
+            }
             Err(failure) => Err(failure.into_error(call)),
         }
     }

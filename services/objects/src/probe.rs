@@ -9,7 +9,7 @@ use proto::event::Location;
 
 use crate::call::{Call, Failure, Operation};
 use crate::write::Copy;
-use crate::{Error, Objects, Removal, Result};
+use crate::{Error, Head, Objects, Removal, Result};
 
 /// Where the probe's objects are, for less than a second. Nobody's files: the watcher ignores it.
 pub const PROBE_PREFIX: &str = ".landfall-probe/";
@@ -45,10 +45,11 @@ impl Objects {
         };
         // Some stores make a bucket of any name that is written to.
         self.must_exist(bucket).await?;
-        let probe = Probe {
+        let mut probe = Probe {
             objects: self,
             one: at("1"),
             two: at("2"),
+            written: vec![],
         };
         let found = probe.try_all().await;
         let cleaned = probe.clean().await;
@@ -78,64 +79,84 @@ struct Probe<'a> {
     objects: &'a Objects,
     one: Location,
     two: Location,
+    /// Everything that was written, delete markers too: where, and the version's id if it has one.
+    written: Vec<(Location, Option<String>)>,
 }
 
 impl Probe<'_> {
-    async fn try_all(&self) -> Result<Preconditions> {
-        let Self { objects, one, two } = self;
-        let versioned = self.write(one, None).await?.unwrap_or_default();
-        self.write(two, None).await?;
+    async fn try_all(&mut self) -> Result<Preconditions> {
+        let (one, two) = (self.one.clone(), self.two.clone());
+        let versioned = self.put(&one, None).await?;
+        self.put(&two, None).await?;
+        let head = self.head().await?;
         Ok(Preconditions {
-            versioned,
-            put_if_absent: self.write(one, Some("*")).await?.is_none(),
-            copy_source_if_match: !self.copy(WRONG, false).await?,
-            copy_if_absent: !self.copy(&self.etag().await?, true).await?,
+            versioned: versioned.flatten().is_some(),
+            put_if_absent: self.put(&one, Some("*")).await?.is_none(),
+            copy_source_if_match: !self.copy(&head, WRONG, false).await?,
+            copy_if_absent: !self.copy(&head, &head.version.etag, true).await?,
             // Last: where it is ignored, the object is gone.
-            delete_if_match: !objects.delete(one, Removal::IfMatch(WRONG)).await?,
+            delete_if_match: !self.delete(WRONG).await?,
         })
     }
 
-    /// Whether the bucket gave the object a version id; none if a precondition refused it.
-    async fn write(&self, at: &Location, if_none_match: Option<&str>) -> Result<Option<bool>> {
-        let body = Bytes::from_static(b"probe");
-        match self
-            .objects
-            .write(at, body, None, &BTreeMap::new(), if_none_match)
-            .await
-        {
-            Ok(output) => Ok(Some(
-                output
-                    .version_id()
-                    .is_some_and(|id| !id.is_empty() && id != "null"),
-            )),
+    /// The version's id, if the bucket gave it one; none at all if a precondition refused it.
+    async fn put(
+        &mut self,
+        at: &Location,
+        if_none_match: Option<&str>,
+    ) -> Result<Option<Option<String>>> {
+        let (body, metadata) = (Bytes::from_static(b"probe"), BTreeMap::new());
+        let put = self.objects.write(at, body, None, &metadata, if_none_match);
+        match Box::pin(put).await {
+            Ok(output) => Ok(Some(self.note(at, output.version_id()))),
             Err(Failure::Unmet) => Ok(None),
             Err(failure) => Err(self.unexpected(failure)),
         }
     }
 
     /// Whether the first object could be copied over the second.
-    async fn copy(&self, etag: &str, if_absent: bool) -> Result<bool> {
-        let head = self.head().await?;
+    async fn copy(&mut self, head: &Head, etag: &str, if_absent: bool) -> Result<bool> {
         let copy = Copy {
             source: &self.one,
             version: &head.version,
-            head: &head,
+            head,
             destination: &self.two,
             metadata: &BTreeMap::new(),
             if_absent,
         };
-        match self.objects.transfer(copy, etag).await {
-            Ok(()) => Ok(true),
+        match Box::pin(self.objects.transfer(copy, etag)).await {
+            Ok(output) => {
+                let two = self.two.clone();
+                self.note(&two, output.version_id());
+                Ok(true)
+            }
             Err(Failure::Unmet) => Ok(false),
             Err(failure) => Err(self.unexpected(failure)),
         }
     }
 
-    async fn etag(&self) -> Result<String> {
-        Ok(self.head().await?.version.etag)
+    /// Whether the first object could be deleted.
+    async fn delete(&mut self, etag: &str) -> Result<bool> {
+        match Box::pin(self.objects.erase(&self.one, Removal::IfMatch(etag))).await {
+            Ok(output) => {
+                let one = self.one.clone();
+                self.note(&one, output.version_id());
+                Ok(true)
+            }
+            Err(Failure::Unmet) => Ok(false),
+            Err(failure) => Err(self.unexpected(failure)),
+        }
     }
 
-    async fn head(&self) -> Result<crate::Head> {
+    fn note(&mut self, at: &Location, id: Option<&str>) -> Option<String> {
+        let id = id
+            .filter(|id| !id.is_empty() && *id != "null")
+            .map(str::to_owned);
+        self.written.push((at.clone(), id.clone()));
+        id
+    }
+
+    async fn head(&self) -> Result<Head> {
         let Location { bucket, key } = &self.one;
         self.objects
             .head(bucket, key)
@@ -153,16 +174,13 @@ impl Probe<'_> {
         }
     }
 
-    /// Removes every version of both objects. Three at most were written of each.
     async fn clean(&self) -> Result<()> {
-        for at in [&self.one, &self.two] {
-            while let Some(head) = self.objects.head(&at.bucket, &at.key).await? {
-                let removal = match &head.version.id {
-                    Some(id) => Removal::Version(id),
-                    None => Removal::Newest,
-                };
-                self.objects.delete(at, removal).await?;
-            }
+        for (at, id) in &self.written {
+            let removal = match id {
+                Some(id) => Removal::Version(id),
+                None => Removal::Newest,
+            };
+            self.objects.delete(at, removal).await?;
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::operation::copy_object::CopyObjectOutput;
+use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
 use aws_sdk_s3::types::{BucketVersioningStatus, MetadataDirective};
@@ -85,7 +87,7 @@ impl Objects {
     pub async fn copy(&self, copy: Copy<'_>) -> Result<bool> {
         let call = call(Operation::Copy, copy.destination);
         match self.transfer(copy, &copy.version.etag).await {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(Failure::Missing | Failure::Unmet) => Ok(false),
             // Some stores say of a missing bucket that they have an internal error.
             Err(Failure::Other(error @ Error::Away(_))) => {
@@ -98,7 +100,11 @@ impl Objects {
         }
     }
 
-    pub(crate) async fn transfer(&self, copy: Copy<'_>, etag: &str) -> Result<(), Failure> {
+    pub(crate) async fn transfer(
+        &self,
+        copy: Copy<'_>,
+        etag: &str,
+    ) -> Result<CopyObjectOutput, Failure> {
         let Copy {
             source,
             version,
@@ -135,13 +141,23 @@ impl Objects {
         let call = call(Operation::Copy, destination);
         self.call(call, self.timeout_for(head.size), Box::pin(request.send()))
             .await
-            .map(drop)
     }
 
     /// Deletes one version. `false`: the precondition was not met, or there was nothing to delete.
     /// (Most stores answer `true` to an unconditional delete of nothing.)
     pub async fn delete(&self, location: &Location, removal: Removal<'_>) -> Result<bool> {
-        let call = call(Operation::Delete, location);
+        match self.erase(location, removal).await {
+            Ok(_) => Ok(true),
+            Err(Failure::Missing | Failure::Unmet) => Ok(false),
+            Err(failure) => Err(failure.into_error(call(Operation::Delete, location))),
+        }
+    }
+
+    pub(crate) async fn erase(
+        &self,
+        location: &Location,
+        removal: Removal<'_>,
+    ) -> Result<DeleteObjectOutput, Failure> {
         let request = self
             .client
             .delete_object()
@@ -152,14 +168,9 @@ impl Objects {
             Removal::IfMatch(etag) => request.if_match(format!("\"{etag}\"")),
             Removal::Newest => request,
         };
-        match self
-            .call(call, self.timeout, Box::pin(request.send()))
+        let call = call(Operation::Delete, location);
+        self.call(call, self.timeout, Box::pin(request.send()))
             .await
-        {
-            Ok(_) => Ok(true),
-            Err(Failure::Missing | Failure::Unmet) => Ok(false),
-            Err(failure) => Err(failure.into_error(call)),
-        }
     }
 
     /// Whether a bucket keeps versions.

@@ -195,6 +195,13 @@ async fn something_that_is_no_store_is_refused_with_the_settings_name() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_refuses_everything_is_no_objects_fault() {
+    let error = head("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(matches!(error, Error::Denied(_)), "{error:?}");
+    assert!(error.to_string().contains("`[objects] region`"), "{error}");
+}
+
+#[tokio::test]
 async fn a_missing_right_is_told_with_action_bucket_and_key() {
     let error = head("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
     let line = error.to_string();
