@@ -251,10 +251,14 @@ impl Operation {
     fn rights(self) -> &'static str {
         match self {
             Self::Head => {
-                "`s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket) on the object, and \
-                 `s3:ListBucket` on the bucket, without which a missing object looks forbidden"
+                "`s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket, `kms:Decrypt` where \
+                 KMS encrypts it) on the object, and `s3:ListBucket` on the bucket, without which \
+                 a missing object looks forbidden"
             }
-            Self::Get => "`s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket)",
+            Self::Get => {
+                "`s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket, `kms:Decrypt` where \
+                 KMS encrypts it)"
+            }
             Self::List | Self::Bucket => "`s3:ListBucket`",
             Self::Put => "`s3:PutObject`",
             Self::Copy => {
@@ -321,8 +325,8 @@ mod tests {
         assert_eq!(
             line,
             "GetObject of \"in/a\\nb.csv\" in bucket `sensors`: access denied: the credentials need \
-             `s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket) (AccessDenied: Access \
-             Denied. (status 403))"
+             `s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket, `kms:Decrypt` where KMS \
+             encrypts it) (AccessDenied: Access Denied. (status 403))"
         );
     }
 

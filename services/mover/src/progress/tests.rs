@@ -13,7 +13,7 @@ const HONEST: Rules = Rules {
     delete_if_match: true,
     versioned: false,
     claims: true,
-    outside: 3,
+    outside: 2,
     crashes: 0,
     damages: 0,
     identical: false,
@@ -22,13 +22,16 @@ const HONEST: Rules = Rules {
 
 #[test]
 fn no_interleaving_loses_or_mixes_up_a_version() {
-    explore(HONEST).unwrap();
+    let rules = Rules {
+        outside: 3,
+        ..HONEST
+    };
+    explore(rules).unwrap();
 }
 
 #[test]
 fn nor_does_it_with_a_crash_between_any_two_requests() {
     let rules = Rules {
-        outside: 2,
         crashes: 1,
         ..HONEST
     };
@@ -53,7 +56,6 @@ fn nor_does_it_in_a_versioned_bucket_that_ignores_every_precondition() {
         delete_if_match: false,
         versioned: true,
         crashes: 1,
-        outside: 2,
         strangers: false,
         ..HONEST
     };
@@ -65,7 +67,6 @@ fn nor_does_it_where_conditional_copies_are_ignored() {
     let rules = Rules {
         copy_if_absent: false,
         crashes: 1,
-        outside: 2,
         strangers: false,
         ..HONEST
     };
