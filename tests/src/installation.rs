@@ -11,7 +11,6 @@ use anyhow::{Context, Result, anyhow, ensure};
 use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
-use nix::sys::signal::Signal;
 use proto::event::Moved;
 use proto::{Data, User, What};
 use servers::Process;
@@ -19,9 +18,10 @@ use servers::mail::Mail;
 
 use crate::bucket::{Bucket, Upload};
 use crate::events::{Follower, Seen};
+use crate::http;
 use crate::relay::{Fate, Relay};
 use crate::rows::{self, Rows};
-use crate::service::Service;
+use crate::service::{Service, address};
 use crate::wait::{PATIENCE, until};
 
 pub use builder::Builder;
@@ -219,18 +219,6 @@ impl Installation {
         taken
     }
 
-    /// Freezes (SIGSTOP) or thaws (SIGCONT) every replica of a service.
-    pub fn freeze(&self, user: User, frozen: bool) {
-        let signal = if frozen {
-            Signal::SIGSTOP
-        } else {
-            Signal::SIGCONT
-        };
-        for service in self.services.iter().filter(|service| service.user == user) {
-            service.process.signal(signal);
-        }
-    }
-
     /// A metric of a service, summed over its replicas and the series that have `label`
     /// (`outcome="ignored"`; all if empty).
     pub async fn metric(&self, user: User, name: &str, label: &str) -> Result<f64> {
@@ -266,14 +254,12 @@ impl Installation {
             .collect()
     }
 
-    /// The address where the watcher takes notifications, and its token.
-    pub fn watcher(&self) -> Option<(std::net::SocketAddr, String)> {
-        self.relay.target(&self.bucket.name)
-    }
-
-    /// JetStream with the rights of a person who looks.
-    pub fn jetstream(&self) -> &jetstream::Context {
-        &self.jetstream
+    /// Posts a notification to the watcher, with its token or another one; answers the status.
+    pub async fn notify(&self, token: Option<&str>, body: &str) -> Result<u16> {
+        let token = token.unwrap_or(&self.site.token);
+        let watcher = address(&self.site.listen);
+        let answer = http::post(watcher, "/events", token, body.as_bytes()).await?;
+        Ok(answer.status)
     }
 
     /// The first message on a subject of a stream, if there is one.
@@ -285,7 +271,7 @@ impl Installation {
         }
     }
 
-    /// Runs the command `landfall` in this installation, as `user`.
+    /// Runs the command `landfall` for this installation, as `user`.
     pub async fn landfall(&self, user: User, arguments: &[&str]) -> Result<std::process::Output> {
         builder::landfall(
             &self.configs[&User::Setup],

@@ -94,13 +94,6 @@ impl Relay {
         }
     }
 
-    /// Where the bucket's notifications go, and the token that they bring.
-    pub(crate) fn target(&self, bucket: &str) -> Option<(SocketAddr, String)> {
-        let lines = self.lines();
-        let line = lines.get(bucket)?;
-        Some((line.watcher, line.token.clone()))
-    }
-
     /// How many notifications about `bucket` wait here.
     pub(crate) fn held(&self, bucket: &str) -> usize {
         self.lines().get(bucket).map_or(0, |line| line.held.len())

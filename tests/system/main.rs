@@ -1,8 +1,10 @@
 //! The whole of Landfall on real servers.
 
+mod commands;
 mod delay;
 mod destinations;
 mod keys;
+mod kills;
 mod order;
 mod permissions;
 mod refused;

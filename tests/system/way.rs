@@ -6,8 +6,10 @@ use std::io::Write;
 use anyhow::{Result, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use proto::event::{MailOutcome, MoveOutcome};
+use jiff::Timestamp;
+use proto::event::{FoundBy, MailOutcome, MoveOutcome};
 use proto::{Data, What};
+use serde_json::json;
 use tests::python::{self, Csv};
 use tests::rows::{Rows, difference};
 use tests::{Fate, Installation, run, sample};
@@ -83,6 +85,40 @@ fn a_notification_that_comes_twice_makes_one_file() {
             landfall.rows()?.len()
         );
         one_mail_each(&landfall, uploads.len())?;
+        landfall.finish().await
+    });
+}
+
+#[test]
+fn a_notification_in_the_style_of_s3_does_as_well_as_the_stores_own() {
+    run(async {
+        let landfall = Installation::start().await?;
+        landfall.notifications(Fate::Lost);
+        let upload = landfall
+            .put("incoming/a b+ü.csv", sample::csv("s3", 5, 1.0))
+            .await?;
+        let record = json!({ "Records": [{
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "eventTime": Timestamp::now(),
+            "eventName": "ObjectCreated:Put",
+            "s3": {
+                "bucket": { "name": upload.bucket },
+                "object": { "key": "incoming/a+b%2B%C3%BC.csv", "eTag": upload.etag, "size": 1 },
+            },
+        }]});
+        let body = record.to_string();
+        ensure!(landfall.notify(Some("a wrong token"), &body).await? == 401);
+        ensure!(landfall.notify(None, &body).await? / 100 == 2);
+        landfall.ended(&upload).await?;
+
+        ensure!(landfall.way(&upload) == WAY, "{:?}", landfall.way(&upload));
+        let arrived = landfall.said(&upload, What::Arrived).await?;
+        let Data::Arrived(arrived) = arrived.event.data else {
+            unreachable!("it is the event that was asked for")
+        };
+        ensure!(arrived.found_by == FoundBy::Notification, "{arrived:?}");
+        ensure!(landfall.rows()?.len() == 5, "{:?}", landfall.rows()?);
         landfall.finish().await
     });
 }
