@@ -4,7 +4,7 @@
 //! A service is a function that takes a [`Context`], connects to what it needs and hands its
 //! handlers over:
 //!
-//! ```ignore
+//! ```text
 //! fn main() -> ExitCode {
 //!     runtime::main(User::Mover, async |context| {
 //!         let mover = Mover::start(context).await?;

@@ -1,6 +1,6 @@
 //! What every store must do, as tests: each kind of store passes them all.
 //!
-//! ```ignore
+//! ```text
 //! store::conformance!(Files::new());
 //! ```
 //!
