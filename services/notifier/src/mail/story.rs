@@ -261,10 +261,10 @@ fn counts(report: &Report) -> Vec<(&'static str, String)> {
         ));
     }
     match (report.first, report.last) {
-        (Some(first), Some(last)) if first == last => facts.push(("Time", time(first))),
+        (Some(first), Some(last)) if first == last => facts.push(("Reading at", time(first))),
         (Some(first), Some(last)) => {
-            facts.push(("From", time(first)));
-            facts.push(("To", time(last)));
+            facts.push(("First reading", time(first)));
+            facts.push(("Last reading", time(last)));
         }
         _ => {}
     }

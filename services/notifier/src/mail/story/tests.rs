@@ -37,8 +37,8 @@ fn a_stored_file_says_how_many_readings_from_when_to_when_and_where_it_is() {
             ("Uploaded", "2026-11-22 08:00:00 UTC"),
             ("Readings", "1,234"),
             ("Stored", "1,234"),
-            ("From", "2026-11-21 00:00:00 UTC"),
-            ("To", "2026-11-21 23:59:00.500 UTC"),
+            ("First reading", "2026-11-21 00:00:00 UTC"),
+            ("Last reading", "2026-11-21 23:59:00.500 UTC"),
             (
                 "Filed as",
                 "processed/incoming/pump-7.csv in bucket landing"
