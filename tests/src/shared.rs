@@ -48,6 +48,7 @@ async fn start() -> Result<Shared> {
     let webhook = Webhook {
         url: format!("http://{}/", relay.address),
         token: "the relay takes any".to_owned(),
+        paths: vec![],
     };
     let options = seaweedfs::Options {
         webhook: Some(webhook),

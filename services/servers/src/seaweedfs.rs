@@ -20,6 +20,8 @@ pub struct Webhook {
     pub url: String,
     /// Sent as `Authorization: Bearer …`.
     pub token: String,
+    /// What it tells of, as beginnings of `/buckets/<bucket>/<key>`; everything if there is none.
+    pub paths: Vec<String>,
 }
 
 /// How the store is set up.
@@ -257,13 +259,14 @@ fn identities(access_key: &str, secret_key: &str) -> String {
 }
 
 fn notification(webhook: Option<&Webhook>) -> String {
-    let Some(Webhook { url, token }) = webhook else {
+    let Some(Webhook { url, token, paths }) = webhook else {
         return String::new();
     };
-    // JSON's strings are TOML's basic strings.
-    let (url, token) = (json!(url), json!(token));
+    // JSON's strings are TOML's basic strings, and its arrays are arrays.
+    let (url, token, paths) = (json!(url), json!(token), json!(paths));
     format!(
         "[notification.webhook]\nenabled = true\nendpoint = {url}\nbearer_token = {token}\n\
+         event_types = [\"create\", \"update\"]\npath_prefixes = {paths}\n\
          timeout_seconds = 10\nmax_retries = 5\nbackoff_seconds = 1\nmax_backoff_seconds = 5\n\
          workers = 8\nbuffer_size = 100000\n"
     )

@@ -50,7 +50,7 @@ impl Wishes {
 
     /// The buckets to make: those that are watched, and those that files are filed in.
     pub(crate) fn buckets(&self) -> anyhow::Result<Vec<String>> {
-        let config = super::written(Path::new("--config"), &self.effective(None, Path::new("")))?;
+        let config = self.config()?;
         let watched = config.watcher.buckets.into_iter().map(|bucket| bucket.name);
         let mut all: Vec<String> = watched.chain(config.mover.target_bucket).collect();
         all.extend(
@@ -62,6 +62,20 @@ impl Wishes {
         all.sort();
         all.dedup();
         Ok(all)
+    }
+
+    /// What is watched, as the store's filer names it.
+    pub(crate) fn watched_paths(&self) -> anyhow::Result<Vec<String>> {
+        let watched = self.config()?.watcher.buckets.into_iter();
+        let paths = watched.flat_map(|bucket| {
+            let path = move |prefix| format!("/buckets/{}/{prefix}", bucket.name);
+            bucket.prefixes.into_iter().map(path)
+        });
+        Ok(paths.collect())
+    }
+
+    fn config(&self) -> anyhow::Result<Config> {
+        super::written(Path::new("--config"), &self.effective(None, Path::new("")))
     }
 
     /// The text of the effective configuration. It is the view of a person with the command line:
@@ -171,10 +185,14 @@ mod tests {
         }
     }
 
-    fn effective(text: &str, delay: Option<&str>) -> (Config, Vec<String>) {
+    fn wishes(text: &str, delay: Option<&str>) -> Wishes {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let wishes = Wishes::read(Some(file.path()), delay).unwrap();
+        Wishes::read(Some(file.path()), delay).unwrap()
+    }
+
+    fn effective(text: &str, delay: Option<&str>) -> (Config, Vec<String>) {
+        let wishes = wishes(text, delay);
         let text = wishes.effective(Some(&connections()), Path::new("/folder"));
         let config = Config::read(Path::new("x"), &text, []).unwrap();
         (config, wishes.buckets().unwrap())
@@ -223,6 +241,18 @@ mod tests {
         assert_eq!(
             config.objects.endpoint.as_deref(),
             Some("http://127.0.0.1:2")
+        );
+    }
+
+    #[test]
+    fn the_store_tells_of_what_is_watched_and_of_nothing_else() {
+        let paths = |text| wishes(text, None).watched_paths().unwrap();
+        assert_eq!(paths(""), ["/buckets/sensors/incoming/"]);
+        let two =
+            r#"watcher.buckets = [{ name = "lab", prefixes = ["a/", "b/"] }, { name = "x" }]"#;
+        assert_eq!(
+            paths(two),
+            ["/buckets/lab/a/", "/buckets/lab/b/", "/buckets/x/incoming/"]
         );
     }
 

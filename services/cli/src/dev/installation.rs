@@ -58,7 +58,7 @@ impl Installation {
         let mut state = State::read(folder)?;
         // The store is told where the watcher listens before the watcher does.
         let watcher = Port::preferably(state.ports.watcher)?;
-        let (nats, store, mail) = servers(folder, &state, &watcher, wishes.buckets()?).await?;
+        let (nats, store, mail) = servers(folder, &state, &watcher, wishes).await?;
         state.ports.nats = Some(nats.port());
         state.ports.store = Some(store.port());
         state.ports.mail = Some(mail.port());
@@ -121,7 +121,7 @@ async fn servers(
     folder: &Path,
     state: &State,
     watcher: &Port,
-    buckets: Vec<String>,
+    wishes: &Wishes,
 ) -> anyhow::Result<(Nats, SeaweedFs, MailCatcher)> {
     let nats_options = nats::Options {
         access: Access::Users(HashMap::from([(User::Operator, state.operator.clone())])),
@@ -129,10 +129,11 @@ async fn servers(
         ..nats::Options::default()
     };
     let store_options = seaweedfs::Options {
-        buckets,
+        buckets: wishes.buckets()?,
         webhook: Some(Webhook {
             url: format!("http://127.0.0.1:{}/events", watcher.number()),
             token: state.token.clone(),
+            paths: wishes.watched_paths()?,
         }),
         port: state.ports.store,
         keys: Some((state.access_key.clone(), state.secret_key.clone())),

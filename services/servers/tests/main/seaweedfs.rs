@@ -50,7 +50,7 @@ fn request(listener: &TcpListener) -> String {
 }
 
 #[tokio::test]
-async fn an_upload_is_told_to_the_webhook_with_its_token() {
+async fn an_upload_to_a_watched_path_is_told_to_the_webhook_with_its_token() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let options = Options {
@@ -58,13 +58,16 @@ async fn an_upload_is_told_to_the_webhook_with_its_token() {
         webhook: Some(Webhook {
             url: format!("http://{}/events", listener.local_addr().unwrap()),
             token: "a \"token\"".to_owned(),
+            paths: vec!["/buckets/sensors/incoming/".to_owned()],
         }),
         ..Options::default()
     };
     let store = SeaweedFs::start(folder.path(), options).await.unwrap();
+    put(&store, "/buckets/sensors/processed/b.csv", "1,2,3\n");
     put(&store, "/buckets/sensors/incoming/a.csv", "1,2,3\n");
     let told = loop {
         let told = request(&listener);
+        assert!(!told.contains("processed"), "{told}");
         if told.contains("a.csv") {
             break told;
         }

@@ -60,6 +60,7 @@ async fn start() -> Store {
         webhook: Some(Webhook {
             url: format!("http://127.0.0.1:{port}/"),
             token: TOKEN.to_owned(),
+            paths: vec![],
         }),
         ..Options::default()
     };
