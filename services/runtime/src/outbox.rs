@@ -5,12 +5,13 @@ use async_nats::jetstream;
 use async_nats::jetstream::message::PublishMessage;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
+use proto::stream::FILES;
 use proto::{Data, Event, FileId, User, header, subject};
 use sha2::{Digest, Sha256};
 use store::Journal;
 use store::journal::{Cell, Settled};
 
-use crate::nats::{self, Link};
+use crate::nats::{self, Link, NATS};
 use crate::{Trouble, metering};
 
 /// How many outcomes are looked at in one go when those without a mark are published again.
@@ -19,6 +20,13 @@ const PAGE: usize = 256;
 const AT_ONCE: usize = 64;
 /// An outcome that was settled this short a time ago is still in its own handler's hands.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// When `FILES` was made, and its last sequence.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    created: Timestamp,
+    last: u64,
+}
 
 /// Settles outcomes in the journal and publishes what is stored, in this order.
 ///
@@ -81,13 +89,11 @@ impl Outbox {
     /// Publishes again what has no mark; answers how many outcomes that were. What cannot be
     /// published is logged, and does not keep what comes after it.
     pub(crate) async fn sweep(&self, before: Timestamp) -> Result<usize, Trouble> {
-        let mut published = 0;
+        let (mut published, mut after) = (0, None);
         loop {
-            let page = self.journal.unpublished(before, PAGE).await?;
-            let (rows, before_page) = (page.len(), published);
-            // A page is done before the next is read: the marks take its rows out of the next.
-            let mut results = stream::iter(page.into_iter().map(|settled| self.publish(settled)))
-                .buffer_unordered(AT_ONCE);
+            let page = self.journal.unpublished(before, after, PAGE).await?;
+            let publications = page.outcomes.into_iter().map(|one| self.publish(one));
+            let mut results = stream::iter(publications).buffer_unordered(AT_ONCE);
             while let Some(result) = results.next().await {
                 match result {
                     Ok(_) => published += 1,
@@ -98,10 +104,39 @@ impl Outbox {
                     }
                 }
             }
-            if rows < PAGE || published == before_page {
+            after = page.next;
+            if after.is_none() {
                 return Ok(published);
             }
         }
+    }
+
+    /// Takes back the marks of outcomes that `FILES` has lost, so that they are published again;
+    /// answers how the stream is now. `before` is what it answered last: only a stream that was
+    /// made anew or set back since has lost anything.
+    pub(crate) async fn recover(&self, before: Option<Extent>) -> Result<Extent, Trouble> {
+        let away = |reason: String| Trouble::Outage {
+            dependency: NATS,
+            reason: format!("cannot look at stream {}: {reason}", FILES.name),
+        };
+        let stream = self.jetstream.get_stream(FILES.name).await;
+        let stream = stream.map_err(|error| away(error.to_string()))?;
+        let info = stream.cached_info();
+        let now = Extent {
+            created: Timestamp::from_nanosecond(info.created.unix_timestamp_nanos())
+                .unwrap_or_default(),
+            last: info.state.last_sequence,
+        };
+        if before.is_none_or(|before| before.created != now.created || before.last > now.last) {
+            let unmarked = self.journal.unmark(now.created, now.last).await?;
+            if unmarked > 0 {
+                tracing::warn!(
+                    outcomes = unmarked,
+                    "FILES has lost what was published in it"
+                );
+            }
+        }
+        Ok(now)
     }
 
     /// What the regular sweep looks at: nothing that a handler may be publishing right now.

@@ -235,7 +235,8 @@ async fn drain(service: &Service, parts: &mut Parts) {
     tracing::info!(service = %service.user, "stopped");
 }
 
-/// Publishes what has no mark at start and every minute, and removes old rows every hour.
+/// Publishes what has no mark, or what `FILES` has lost, at start and every minute, and removes old
+/// rows every hour.
 ///
 /// Safe to repeat and to run in several replicas: an outcome published twice is one to whoever
 /// reads it, and old rows are old for everybody.
@@ -243,9 +244,20 @@ async fn sweep(service: Arc<Service>) {
     let gate = Gate::new();
     let mut before = Timestamp::now();
     let mut forgotten: Option<tokio::time::Instant> = None;
+    let mut extent = None;
     loop {
-        let publish = || service.outbox.sweep(before);
-        match service.outages.outlast(&service.stop, &gate, publish).await {
+        let recovered = async || {
+            let extent = service.outbox.recover(extent).await?;
+            Ok((extent, service.outbox.sweep(before).await?))
+        };
+        let swept = service.outages.outlast(&service.stop, &gate, recovered);
+        let swept = swept.await.map(|swept| {
+            swept.map(|(now, published)| {
+                extent = Some(now);
+                published
+            })
+        });
+        match swept {
             None => return,
             Some(Ok(0)) => {}
             Some(Ok(published)) => {

@@ -29,8 +29,19 @@ pub trait Journal: Send + Sync + 'static {
     async fn mark_published(&self, cell: Cell, sequence: u64) -> Result<()>;
 
     /// Outcomes without the mark whose event's time is before `before`, oldest first, at most
-    /// `limit`. One that cannot be read is logged and left out.
-    async fn unpublished(&self, before: Timestamp, limit: usize) -> Result<Vec<Settled>>;
+    /// `limit`, from `after` on. One that cannot be read is logged and left out.
+    async fn unpublished(
+        &self,
+        before: Timestamp,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Page>;
+
+    /// Takes back the marks that a stream made at `created`, whose last sequence is `last`, cannot
+    /// have been the reason for: it was made anew since, or set back, and has lost what they say it
+    /// holds. Answers how many. Safe to repeat: an outcome published again is one to whoever reads
+    /// it.
+    async fn unmark(&self, created: Timestamp, last: u64) -> Result<u64>;
 
     /// Creates a register if there is none, and answers what it holds now. Safe to repeat, but
     /// who repeats it may read its own value as another's.
@@ -82,6 +93,24 @@ pub struct Settled {
     pub event: Event,
     /// Its sequence in `FILES`, once it was published and the mark was written.
     pub published: Option<u64>,
+}
+
+/// Some of the outcomes without the mark.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// Those that can be read.
+    pub outcomes: Vec<Settled>,
+    /// Where the next page begins; none if this is the last.
+    pub next: Option<Position>,
+}
+
+/// A place among the outcomes without the mark: after one with this time and this cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Its event's time, in whole microseconds.
+    pub settled: Timestamp,
+    /// Its cell.
+    pub cell: Cell,
 }
 
 /// The name of a register: a kind, which is the service's to choose, and a name of any UTF-8.

@@ -75,15 +75,15 @@ async fn an_event_that_is_said_again_long_after_its_outcome_makes_the_outcome_sa
     let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(2);
     let outcome = Event::new(User::Mover, moved(&event), long_ago);
     store::Journal::settle(&journal, &outcome).await.unwrap();
-    // The mark says that it was published; the stream has lost it since.
-    store::Journal::mark_published(&journal, cell("a.csv", 0), 7)
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &event).await;
+    // The mark says that it was published.
+    store::Journal::mark_published(&journal, cell("a.csv", 0), 1)
         .await
         .unwrap();
     drop(journal);
     let step = Does::new(async |_, _| Ok(None));
     let service = bed.mover(step.clone());
-    let ingest = bed.jetstream(User::Ingest).await;
-    publish(&ingest, &event).await;
     let events = bed.wait_for_events("moved", 1).await;
     bed.wait_until_done(&consumer::mover()).await;
     service.stop().await.unwrap();
@@ -204,6 +204,64 @@ async fn what_was_settled_and_not_published_is_published_at_start() {
         settled.published.map(drop)
     })
     .await;
+    service.stop().await.unwrap();
+}
+
+/// The stream was made anew and counts from 1 again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_in_a_stream_that_is_gone_is_published_again() {
+    let bed = Bed::open(&[]).await;
+    let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    bed.wait_for_events("moved", 1).await;
+    bed.wait_until_done(&consumer::mover()).await;
+    service.stop().await.unwrap();
+    ingest.delete_stream("FILES").await.unwrap();
+    bed.set_up().await;
+    publish(&ingest, &ingested("b.csv")).await;
+
+    let service = bed.mover(step.clone());
+    let events = bed.wait_for_events("moved", 2).await;
+    service.stop().await.unwrap();
+    let mut files: Vec<&str> = events.iter().map(|event| &*event.about().0.key).collect();
+    files.sort_unstable();
+    assert_eq!(files, ["a.csv", "b.csv"]);
+    assert_eq!(step.runs(), 2);
+}
+
+/// The first message of the new stream has the number of the one that is in progress.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_a_stream_made_anew_is_not_taken_for_the_one_in_progress() {
+    let bed = Bed::open(&[]).await;
+    let release = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&release);
+    let step = Does::new(move |event: Event, _| {
+        let held = Arc::clone(&held);
+        async move {
+            if event.about().0.key == "a.csv" {
+                held.acquire().await.unwrap().forget();
+            }
+            Ok(Some(moved(&event)))
+        }
+    });
+    let service = bed.mover(step.clone());
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &ingested("a.csv")).await;
+    until("it is in progress", async || {
+        (step.runs() == 1).then_some(())
+    })
+    .await;
+    ingest.delete_stream("FILES").await.unwrap();
+    bed.set_up().await;
+    publish(&ingest, &ingested("b.csv")).await;
+    until("the other is too", async || {
+        (step.runs() == 2).then_some(())
+    })
+    .await;
+    release.add_permits(1);
+    bed.wait_for_events("moved", 2).await;
     service.stop().await.unwrap();
 }
 

@@ -24,6 +24,8 @@ macro_rules! journal_cases {
             the_first_mark_of_an_outcome_stays
             a_mark_makes_no_outcome
             unpublished_outcomes_come_oldest_first
+            unpublished_outcomes_come_page_by_page
+            marks_that_the_stream_cannot_have_made_are_taken_back
             of_many_values_created_in_a_register_one_stays_and_everyone_reads_it
             each_revision_of_a_register_is_replaced_once
             a_register_that_is_not_there_is_not_replaced
@@ -157,8 +159,9 @@ pub async fn unpublished_outcomes_come_oldest_first(stores: &impl Stores) {
         (0, 100, &[]),
     ] {
         let before = Timestamp::from_second(before).unwrap();
-        let unpublished = journal.unpublished(before, limit).await.unwrap();
-        let files: Vec<FileId> = unpublished
+        let page = journal.unpublished(before, None, limit).await.unwrap();
+        let files: Vec<FileId> = page
+            .outcomes
             .iter()
             .map(|settled| settled.event.subject)
             .collect();
@@ -167,12 +170,62 @@ pub async fn unpublished_outcomes_come_oldest_first(stores: &impl Stores) {
             .map(|file| FileId::from_bytes(bytes(*file)))
             .collect();
         assert_eq!(files, expected, "before {before}, at most {limit}");
-        assert!(
-            unpublished
-                .iter()
-                .all(|settled| settled.published.is_none())
-        );
+        let unmarked = |settled: &Settled| settled.published.is_none();
+        assert!(page.outcomes.iter().all(unmarked));
     }
+}
+
+/// Also where several have one time, and where marks are set meanwhile.
+pub async fn unpublished_outcomes_come_page_by_page(stores: &impl Stores) {
+    let journal = stores.journal().await;
+    let cells = [(0, 0), (1, 1), (2, 0), (3, 1), (4, 0), (5, 1), (6, 0)];
+    for (number, (file, replay)) in (0..).zip(cells) {
+        let mut event = event(file, replay, "");
+        event.time = Timestamp::from_second(number / 3).unwrap();
+        journal.settle(&event).await.unwrap();
+    }
+    let mut seen = vec![];
+    let mut after = None;
+    loop {
+        let page = journal.unpublished(Timestamp::MAX, after, 2).await.unwrap();
+        assert!(page.outcomes.len() <= 2);
+        for settled in page.outcomes {
+            let cell = Cell::of(&settled.event);
+            journal.mark_published(cell, 1).await.unwrap();
+            seen.push(cell);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    seen.sort_by_key(|cell| cell.file.bytes());
+    let mut all = cells.map(|(file, replay)| cell(file, replay)).to_vec();
+    all.sort_by_key(|cell| cell.file.bytes());
+    assert_eq!(seen, all);
+}
+
+/// A stream that was made anew, or set back, has lost what the marks say it holds.
+pub async fn marks_that_the_stream_cannot_have_made_are_taken_back(stores: &impl Stores) {
+    let journal = stores.journal().await;
+    for file in 0..3 {
+        journal.settle(&event(file, 0, "")).await.unwrap();
+        let sequence = 10 + file;
+        let marked = journal.mark_published(cell(file, 0), sequence);
+        marked.await.unwrap();
+    }
+    let published = async |file| {
+        let settled = journal.settled(cell(file, 0)).await.unwrap();
+        settled.unwrap().published
+    };
+    let earlier = Timestamp::UNIX_EPOCH;
+    assert_eq!(journal.unmark(earlier, 12).await.unwrap(), 0);
+    assert_eq!(journal.unmark(earlier, 11).await.unwrap(), 1);
+    assert_eq!(published(1).await, Some(11));
+    assert_eq!(published(2).await, None);
+    assert_eq!(journal.unmark(later_than_now(), 100).await.unwrap(), 2);
+    let page = journal.unpublished(Timestamp::MAX, None, 10).await.unwrap();
+    assert_eq!(page.outcomes.len(), 3);
 }
 
 /// Also where there is much of it.
@@ -211,8 +264,8 @@ pub async fn what_is_old_is_forgotten_unless_it_is_to_be_published(stores: &impl
             .ours
     );
     assert_eq!(journal.forget(between + hour).await.unwrap(), 1 + 2);
-    let unpublished = journal.unpublished(between + hour, 10).await.unwrap();
-    assert_eq!(unpublished.len(), 1);
+    let page = journal.unpublished(between + hour, None, 10);
+    assert_eq!(page.await.unwrap().outcomes.len(), 1);
 }
 
 /// At whatever moment: a cell has its outcome or none, and the journal goes on.

@@ -3,13 +3,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use proto::Event;
+use proto::{Event, FileId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database::{Database, Schema};
 use super::readers::Readers;
 use super::writer::Writer;
-use crate::journal::{Cell, Created, Entry, Register, Settled};
+use crate::journal::{Cell, Created, Entry, Page, Position, Register, Settled};
 use crate::{Error, Result};
 
 static SCHEMA: Schema = Schema {
@@ -24,8 +24,15 @@ static SCHEMA: Schema = Schema {
 const FORGOTTEN_AT_ONCE: u16 = 500;
 
 const UNPUBLISHED: &str = "
-    SELECT event, published FROM outcome
-    WHERE published IS NULL AND settled < ?1 ORDER BY settled, rowid LIMIT ?2";
+    SELECT event, published, settled, file, replay FROM outcome
+    WHERE published IS NULL AND settled < ?1 AND (settled, file, replay) > (?2, ?3, ?4)
+    ORDER BY settled, file, replay LIMIT ?5";
+
+/// What was marked before the stream was made is in none; what is marked beyond its end is not in
+/// it.
+const UNMARK: &str = "
+    UPDATE outcome SET published = NULL, marked = NULL
+    WHERE marked < ?1 OR published > ?2";
 
 const FORGET: [&str; 2] = [
     "DELETE FROM outcome WHERE rowid IN (
@@ -88,6 +95,16 @@ impl Outcome {
             .query_row(params![cell.file.bytes(), cell.replay], Self::from_row)
             .optional()
     }
+}
+
+fn position_of(row: &Row<'_>) -> rusqlite::Result<Position> {
+    let settled = Timestamp::from_microsecond(row.get(2)?).unwrap_or_default();
+    let file = FileId::from_bytes(row.get(3)?);
+    let replay = row.get(4)?;
+    Ok(Position {
+        settled,
+        cell: Cell { file, replay },
+    })
 }
 
 fn entry_of(connection: &Connection, kind: &str, name: &str) -> rusqlite::Result<Option<Entry>> {
@@ -178,24 +195,51 @@ impl crate::Journal for Journal {
         Ok(())
     }
 
-    async fn unpublished(&self, before: Timestamp, limit: usize) -> Result<Vec<Settled>> {
+    async fn unpublished(
+        &self,
+        before: Timestamp,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Page> {
         let before = before.as_microsecond();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let outcomes = self.readers.run(move |connection| {
+        let (settled, file, replay) = after.map_or((i64::MIN, [0; 16], 0), |after| {
+            let Position { settled, cell } = after;
+            (settled.as_microsecond(), cell.file.bytes(), cell.replay)
+        });
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = self.readers.run(move |connection| {
+            let row = |row: &Row<'_>| Ok((Outcome::from_row(row)?, position_of(row)?));
             connection
                 .prepare_cached(UNPUBLISHED)?
-                .query_map(params![before, limit], Outcome::from_row)?
+                .query_map(params![before, settled, file, replay, rows], row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         });
+        let found = found.await?;
+        let last = found.last().map(|(_, position)| *position);
+        let next = last.filter(|_| found.len() == limit);
         // One that cannot be read keeps no other from being published.
-        let understood = |outcome| match self.understood(&outcome) {
+        let understood = |(outcome, _)| match self.understood(&outcome) {
             Ok(settled) => Some(settled),
             Err(error) => {
                 tracing::error!("an outcome cannot be published: {error}");
                 None
             }
         };
-        Ok(outcomes.await?.into_iter().filter_map(understood).collect())
+        Ok(Page {
+            outcomes: found.into_iter().filter_map(understood).collect(),
+            next,
+        })
+    }
+
+    async fn unmark(&self, created: Timestamp, last: u64) -> Result<u64> {
+        let (created, last) = (created.as_microsecond(), last.cast_signed());
+        let unmark = move |connection: &Connection, (): &mut ()| {
+            connection
+                .prepare_cached(UNMARK)?
+                .execute(params![created, last])
+        };
+        let unmarked = self.writer.run(1, unmark).await?;
+        Ok(u64::try_from(unmarked).unwrap_or_default())
     }
 
     async fn create(&self, register: &Register, value: &[u8]) -> Result<Created> {
@@ -287,7 +331,10 @@ mod tests {
         let mut explain = connection
             .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
             .unwrap();
-        let steps = explain.query_map([0, 0], |row| row.get(3)).unwrap();
+        let parameters = vec![0; explain.parameter_count()];
+        let steps = explain
+            .query_map(rusqlite::params_from_iter(parameters), |row| row.get(3))
+            .unwrap();
         steps
             .collect::<rusqlite::Result<Vec<String>>>()
             .unwrap()

@@ -10,7 +10,7 @@ CREATE TABLE outcome (
 ) STRICT;
 
 -- Small: an outcome leaves it with its mark.
-CREATE INDEX unpublished ON outcome (settled) WHERE published IS NULL;
+CREATE INDEX unpublished ON outcome (settled, file, replay) WHERE published IS NULL;
 CREATE INDEX forgettable ON outcome (marked) WHERE marked IS NOT NULL;
 
 CREATE TABLE register (

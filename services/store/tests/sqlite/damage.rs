@@ -50,8 +50,12 @@ async fn an_outcome_that_cannot_be_read_is_named_and_keeps_no_other_back() {
         assert!(error.contains("newer Landfall"), "{error}");
     }
     let later = Timestamp::MAX;
-    let unpublished = journal.unpublished(later, 10).await.unwrap();
-    let events: Vec<Event> = unpublished
+    let first = journal.unpublished(later, None, 1).await.unwrap();
+    assert_eq!(first.outcomes, []);
+    let rest = journal.unpublished(later, first.next, 10).await.unwrap();
+    assert_eq!(rest.next, None);
+    let events: Vec<Event> = rest
+        .outcomes
         .into_iter()
         .map(|settled| settled.event)
         .collect();

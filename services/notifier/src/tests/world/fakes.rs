@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use proto::event::Receiver;
 use proto::{Event, subject};
 use runtime::Trouble;
-use store::journal::{Cell, Created, Entry, Journal, Register, Settled};
+use store::journal::{Cell, Created, Entry, Journal, Page, Position, Register, Settled};
 use tokio::time::{Instant, sleep};
 
 use super::{Body, State, World};
@@ -104,7 +104,16 @@ impl Journal for Registers {
         unimplemented!()
     }
 
-    async fn unpublished(&self, _: Timestamp, _: usize) -> store::Result<Vec<Settled>> {
+    async fn unpublished(
+        &self,
+        _: Timestamp,
+        _: Option<Position>,
+        _: usize,
+    ) -> store::Result<Page> {
+        unimplemented!()
+    }
+
+    async fn unmark(&self, _: Timestamp, _: u64) -> store::Result<u64> {
         unimplemented!()
     }
 
