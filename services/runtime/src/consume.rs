@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use self::held::Held;
+use self::held::{Held, Place};
 use self::pull::{Incoming, Requests};
 use crate::backoff::Backoff;
 use crate::metering::{self, Outcome};
@@ -200,7 +200,7 @@ impl Loop {
             self.held.refuse(reply).await;
             return;
         };
-        if self.held.take(message.sequence, reply) {
+        if self.held.take(Place::of(&message), reply) {
             let worker = Arc::clone(self);
             self.tasks.spawn(worker.occupy(slot, message));
         }
@@ -225,7 +225,7 @@ impl Loop {
         let began = Instant::now();
         let in_progress = metering::in_progress(stream);
         in_progress.increment(1.0);
-        let sequence = message.sequence;
+        let place = Place::of(&message);
         let work = AssertUnwindSafe(Box::pin(self.work(message)).instrument(span)).catch_unwind();
         // Cut off at the deadline, the message stays among the held and is handed back.
         let outcome = match self.service.deadline.run_until_cancelled(work).await {
@@ -234,7 +234,7 @@ impl Loop {
             // Not in a handler, whose panics count as tries, but around it; the hook has said
             // where. Kept, the message would be kept alive for ever.
             Some(Err(_)) => {
-                self.held.answer(sequence, AckKind::Nak(Some(LATER))).await;
+                self.held.answer(place, AckKind::Nak(Some(LATER))).await;
                 Outcome::Retried
             }
         };

@@ -6,22 +6,32 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::AckKind;
-use async_nats::{Client, Request, Subject};
-use bytes::Bytes;
+use async_nats::{Client, Subject};
+use jiff::Timestamp;
 
-use crate::Trouble;
-use crate::nats::NATS;
+use crate::Message;
 
-/// What is held, by sequence in the stream.
+/// What is held.
 ///
 /// An acknowledgement is only queued in the client: one that is lost with the connection costs a
-/// redelivery, which finds the outcome settled and is acknowledged at once. Waiting for the
-/// server's confirmation would cost every message a round trip instead. Where a repetition would
-/// be seen (a dead letter) it is confirmed, and before the process ends the client is flushed.
+/// redelivery, which finds the outcome settled (or makes a second copy of a dead letter) and is
+/// acknowledged at once. Waiting for the server's confirmation would cost every message a round
+/// trip instead. Before the process ends the client is flushed.
 #[derive(Debug)]
 pub(super) struct Held {
     client: Client,
-    replies: Mutex<HashMap<u64, Subject>>,
+    replies: Mutex<HashMap<Place, Subject>>,
+}
+
+/// Where a message lies: its sequence in the stream, and when it was stored there. A stream that
+/// is created anew counts from 1 again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place(u64, Timestamp);
+
+impl Place {
+    pub(super) fn of(message: &Message) -> Self {
+        Self(message.sequence, message.stored)
+    }
 }
 
 impl Held {
@@ -34,32 +44,15 @@ impl Held {
 
     /// Takes a message on. False: it is held already (the server lost sight of us and sent it
     /// again); whoever works on it will answer this delivery.
-    pub(super) fn take(&self, sequence: u64, reply: Subject) -> bool {
-        self.replies().insert(sequence, reply).is_none()
+    pub(super) fn take(&self, place: Place, reply: Subject) -> bool {
+        self.replies().insert(place, reply).is_none()
     }
 
     /// Answers a message and lets it go.
-    pub(super) async fn answer(&self, sequence: u64, answer: AckKind) {
-        let reply = self.replies().remove(&sequence);
+    pub(super) async fn answer(&self, place: Place, answer: AckKind) {
+        let reply = self.replies().remove(&place);
         if let Some(reply) = reply {
             self.send(reply, answer).await;
-        }
-    }
-
-    /// Acknowledges a message, and lets it go once the server has confirmed that.
-    pub(super) async fn acknowledge_surely(&self, sequence: u64) -> Result<(), Trouble> {
-        let reply = self.replies().get(&sequence).cloned();
-        let Some(reply) = reply else { return Ok(()) };
-        let request = Request::new().payload(Bytes::from(AckKind::Ack));
-        match self.client.send_request(reply, request).await {
-            Ok(_) => {
-                self.replies().remove(&sequence);
-                Ok(())
-            }
-            Err(error) => Err(Trouble::Outage {
-                dependency: NATS,
-                reason: format!("an acknowledgement was not confirmed: {error}"),
-            }),
         }
     }
 
@@ -77,9 +70,9 @@ impl Held {
 
     /// Hands everything back, so that another replica has it at once. Answers how many those were.
     pub(super) async fn hand_back(&self) -> usize {
-        let held: Vec<u64> = self.replies().keys().copied().collect();
-        for &sequence in &held {
-            self.answer(sequence, AckKind::Nak(None)).await;
+        let held: Vec<Place> = self.replies().keys().copied().collect();
+        for &place in &held {
+            self.answer(place, AckKind::Nak(None)).await;
         }
         held.len()
     }
@@ -99,7 +92,7 @@ impl Held {
         }
     }
 
-    fn replies(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Subject>> {
+    fn replies(&self) -> std::sync::MutexGuard<'_, HashMap<Place, Subject>> {
         self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

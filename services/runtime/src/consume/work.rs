@@ -11,6 +11,7 @@ use proto::{Data, Event};
 use store::journal::{Cell, Settled};
 use tracing::Span;
 
+use super::held::Place;
 use super::{LATER, Loop, Work};
 use crate::backoff::Backoff;
 use crate::metering::Outcome;
@@ -46,7 +47,7 @@ impl Loop {
         let event = event.as_ref().and_then(|event| event.as_ref().ok());
         match done {
             Ok(()) => {
-                self.held.answer(message.sequence, AckKind::Ack).await;
+                self.held.answer(Place::of(&message), AckKind::Ack).await;
                 Outcome::Done
             }
             Err(Stuck::Stopping) => self.hand_back(&message).await,
@@ -128,7 +129,7 @@ impl Loop {
             "failed; will be tried again"
         );
         let later = AckKind::Nak(Some(wait));
-        self.held.answer(message.sequence, later).await;
+        self.held.answer(Place::of(message), later).await;
         Outcome::Retried
     }
 
@@ -156,8 +157,8 @@ impl Loop {
             let fail = || self.fail(event, &reason, letter.clone());
             self.outlast(fail).await?;
         }
-        let acknowledge = || self.held.acknowledge_surely(message.sequence);
-        self.outlast(acknowledge).await
+        self.held.answer(Place::of(message), AckKind::Ack).await;
+        Ok(())
     }
 
     async fn fail(&self, event: &Event, reason: &str, letter: DeadLetter) -> Result<(), Trouble> {
@@ -195,13 +196,15 @@ impl Loop {
         let reason = Trouble::from(fault.clone()).to_string();
         tracing::error!(reason, "cannot be given up on; will be tried again");
         let later = AckKind::Nak(Some(LATER));
-        self.held.answer(message.sequence, later).await;
+        self.held.answer(Place::of(message), later).await;
         Outcome::Retried
     }
 
     async fn hand_back(&self, message: &Message) -> Outcome {
         self.ended.cancelled().await;
-        self.held.answer(message.sequence, AckKind::Nak(None)).await;
+        self.held
+            .answer(Place::of(message), AckKind::Nak(None))
+            .await;
         Outcome::Returned
     }
 }
