@@ -8,8 +8,8 @@ use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use proto::Event;
 use proto::consumer::{self, Consumer};
+use proto::{Event, What};
 use serde::Deserialize;
 use store::journal::Cell;
 
@@ -114,7 +114,9 @@ impl Handler for Advisories {
                 ),
             });
         };
-        let event = Event::parse(&original.payload).ok();
+        // Anybody may post an event to `STORAGE`; only a step's input has an outcome.
+        let is_step = service.user.says().contains(&What::Failed);
+        let event = Event::parse(&original.payload).ok().filter(|_| is_step);
         if let Some(event) = &event
             && let Some(settled) = service.journal.settled(Cell::of(event)).await?
         {

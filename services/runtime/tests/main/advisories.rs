@@ -5,18 +5,23 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
 use futures::StreamExt;
-use proto::{Data, Event, User, consumer};
+use proto::consumer::{self, Consumer};
+use proto::{Data, Event, User};
 use runtime::{Context, Outbox};
 
 use crate::bed::{Bed, Does, until};
-use crate::events::{file, ingested, moved, publish, publish_raw};
+use crate::events::{cell, file, ingested, moved, publish, publish_raw};
 
 /// Takes what there is as the mover and never answers, as a process does that crashes each time,
 /// until the server gives up on `count` messages.
 async fn crash_again_and_again(bed: &Bed, count: usize) {
-    let jetstream = bed.jetstream(User::Mover).await;
+    crash_as(bed, User::Mover, &consumer::mover(), count).await;
+}
+
+async fn crash_as(bed: &Bed, user: User, consumer: &Consumer, count: usize) {
+    let jetstream = bed.jetstream(user).await;
     let consumer: PullConsumer = jetstream
-        .get_consumer_from_stream("mover", "FILES")
+        .get_consumer_from_stream(consumer.name(), consumer.stream.name)
         .await
         .unwrap();
     until("the server gives up", async || {
@@ -92,6 +97,27 @@ async fn a_crash_loop_over_what_is_no_event_is_a_dead_letter_alone() {
     service.stop().await.unwrap();
     assert_eq!(dead.payload.as_ref(), b"poison");
     assert_eq!(bed.events("failed").await.len(), 0);
+}
+
+/// The watcher says no `failed`, and may not; anybody may post what looks like an event.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_loop_over_a_notification_that_is_an_event_fails_no_file() {
+    let bed = Bed::new(&[]).await;
+    let posted = serde_json::to_vec(&ingested("a.csv")).unwrap();
+    let watcher = bed.jetstream(User::Watcher).await;
+    let stored = watcher
+        .publish("storage.http", posted.into())
+        .await
+        .unwrap();
+    stored.await.unwrap();
+    crash_as(&bed, User::Watcher, &consumer::watcher(), 1).await;
+    let service = bed.start(User::Watcher, async |_: &Context| Ok(()));
+    until("a dead letter", async || {
+        bed.dead(User::Watcher).await.pop()
+    })
+    .await;
+    service.stop().await.unwrap();
+    assert_eq!(bed.settled(User::Watcher, cell("a.csv", 0)).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
