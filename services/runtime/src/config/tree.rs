@@ -87,16 +87,14 @@ impl Source<'_> {
 
     fn node(&self, value: Spanned<DeValue<'_>>) -> Result<Node, Wrong> {
         let place = self.place(value.span().start);
-        let number = |what: &str| Wrong::new("", format!("{what} is out of range")).at("", &place);
+        // Without the number: it may be a secret whose quotes were forgotten.
+        let number = || Wrong::new("", "a number that is out of range").at("", &place);
         let value = match value.into_inner() {
             DeValue::String(text) => Value::String(text.into_owned()),
             DeValue::Integer(integer) => Value::Integer(
-                i64::from_str_radix(integer.as_str(), integer.radix())
-                    .map_err(|_| number(integer.as_str()))?,
+                i64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| number())?,
             ),
-            DeValue::Float(float) => {
-                Value::Float(float.as_str().parse().map_err(|_| number(float.as_str()))?)
-            }
+            DeValue::Float(float) => Value::Float(float.as_str().parse().map_err(|_| number())?),
             DeValue::Boolean(yes) => Value::Boolean(yes),
             DeValue::Datetime(time) => Value::String(time.to_string()),
             DeValue::Array(list) => Value::List(

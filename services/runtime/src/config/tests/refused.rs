@@ -19,6 +19,11 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
              ca_file, replicas, duplicate_window, ack_wait, max_deliver",
         ),
         (
+            "[nats]\npassword = 98765432109876543210\n",
+            &[],
+            "landfall.toml:2: a number that is out of range",
+        ),
+        (
             "\n[nast]\n",
             &[],
             "landfall.toml:2: `nast`: unknown setting; allowed here: service, nats, objects, \
