@@ -74,8 +74,19 @@ impl Link {
             }
             Event::ServerError(error) => tracing::warn!(%error, "nats complains"),
             Event::SlowConsumer(_) => tracing::warn!("nats messages come in faster than read"),
-            // The library counts its own attempts; the outage is logged once, above.
-            Event::ClientError(ClientError::Other(what)) => tracing::debug!(what, "nats client"),
+            // An attempt to connect again that failed. The library goes on by itself, and the
+            // outage was logged above: only what a person has to mend is said beside it.
+            Event::ClientError(ClientError::Other(what)) => {
+                let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+                let news = away.as_ref().is_some_and(|waiting| waiting.still(&what));
+                if news && what.starts_with("auth") {
+                    tracing::error!(
+                        what,
+                        "nats refuses user `{user}`: mend `nats.user` or `nats.password`, and \
+                         start this service anew"
+                    );
+                }
+            }
             event => tracing::debug!(%event, "nats"),
         }
     }
@@ -108,6 +119,8 @@ pub(crate) async fn connect(
     if let Some(file) = &config.ca_file {
         options = options.add_root_certificates(file.clone());
     }
+    // Also of servers that the first one names, and whatever one of them says of itself.
+    options = options.require_tls(config.wants_tls());
     let logged_in_as = name.clone();
     options = options.event_callback(move |event| {
         link.event(event, &name, &outages);

@@ -114,7 +114,9 @@ impl Outages {
                 Err(Trouble::Outage { dependency, reason }) => (dependency, reason),
             };
             match &waiting {
-                Some((waiting, _)) if waiting.dependency == dependency => waiting.still(&reason),
+                Some((waiting, _)) if waiting.dependency == dependency => {
+                    waiting.still(&reason);
+                }
                 _ => waiting = Some((self.begin(dependency, &reason), gate.close())),
             }
             failures += 1;
@@ -135,8 +137,8 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// It is still away, for a reason that may be another by now.
-    fn still(&self, reason: &str) {
+    /// It is still away, for a reason that may be another by now; answers whether it is.
+    pub(crate) fn still(&self, reason: &str) -> bool {
         let mut open = self
             .outages
             .open
@@ -147,7 +149,9 @@ impl Waiting {
         {
             tracing::debug!(dependency = self.dependency, reason, "still away");
             reason.clone_into(&mut outage.reason);
+            return true;
         }
+        false
     }
 }
 

@@ -31,6 +31,14 @@ pub struct Config {
     pub max_deliver: i64,
 }
 
+impl Config {
+    /// Whether nothing may go over a connection that is not encrypted.
+    pub(crate) fn wants_tls(&self) -> bool {
+        let tls = |url: &str| url.trim().starts_with("tls://");
+        self.ca_file.is_some() || self.url.split(',').any(tls)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

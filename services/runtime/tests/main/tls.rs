@@ -53,3 +53,16 @@ async fn a_server_is_trusted_if_the_configured_authority_signed_it_and_not_other
     );
     assert!(!runtime::setup(&known).await.unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_tls_is_wanted_a_server_without_it_is_told_no_password() {
+    let bed = Bed::new(&[]).await;
+    let CertifiedKey { cert, .. } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let authority = bed.folder().join("cert.pem");
+    std::fs::write(&authority, cert.pem()).unwrap();
+    let authority = authority.to_str().unwrap().to_owned();
+    let wary = config(&bed, HashMap::from([("LANDFALL_NATS__CA_FILE", authority)]));
+    let refused = runtime::setup(&wary).await.unwrap_err().to_string();
+    assert!(refused.contains("cannot connect"), "{refused}");
+    assert!(runtime::setup(&bed.config(User::Setup)).await.is_ok());
+}
