@@ -13,7 +13,11 @@ const SECONDS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0,
 ];
 
-/// Starts collecting; the second call of a process changes nothing.
+/// Measurements wait in a list without a bound until they are counted into their buckets, and
+/// nobody may ever ask for them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Starts collecting, within tokio; the second call of a process changes nothing.
 pub(crate) fn start(user: User) {
     HANDLE.get_or_init(|| {
         let handle = PrometheusBuilder::new()
@@ -23,6 +27,7 @@ pub(crate) fn start(user: User) {
         match handle {
             Ok(handle) => {
                 describe();
+                tokio::spawn(keep_up(handle.clone()));
                 Some(handle)
             }
             Err(error) => {
@@ -31,6 +36,14 @@ pub(crate) fn start(user: User) {
             }
         }
     });
+}
+
+async fn keep_up(handle: PrometheusHandle) {
+    let mut clock = tokio::time::interval(UPKEEP);
+    loop {
+        clock.tick().await;
+        handle.run_upkeep();
+    }
 }
 
 /// Everything, in Prometheus' text format.
