@@ -1,5 +1,6 @@
 //! One whole Landfall.
 
+mod audit;
 mod builder;
 mod finish;
 mod site;
@@ -24,6 +25,7 @@ use crate::rows::{self, Rows};
 use crate::service::{Service, address};
 use crate::wait::{PATIENCE, until};
 
+pub use audit::{Audit, Violation};
 pub use builder::Builder;
 use site::Site;
 
@@ -280,6 +282,16 @@ impl Installation {
             arguments,
         )
         .await
+    }
+
+    /// Audits this installation, mails and all, by the command: `--settled` and the like are for
+    /// the caller to add.
+    pub async fn audit(&self, arguments: &[&str]) -> Result<Audit> {
+        let mails = self.site.mail.mails_folder();
+        let mails = mails.to_str().context("a path in UTF-8")?;
+        let mut all = vec!["audit", "--json", "--mails", mails];
+        all.extend(arguments);
+        Audit::read(&self.landfall(User::Operator, &all).await?)
     }
 
     /// The folder of this installation's files.
