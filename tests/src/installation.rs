@@ -273,6 +273,17 @@ impl Installation {
         }
     }
 
+    /// Publishes an event with the rights of `user`, whatever the services make of it; answers its
+    /// sequence.
+    pub async fn publish(&self, user: User, event: &proto::Event) -> Result<u64> {
+        let client = builder::connect(&self.site.nats, user).await?;
+        let (file, _) = event.about();
+        let subject = proto::subject::files(file.id, event.data.what(), &file.profile);
+        let payload = serde_json::to_vec(event)?;
+        let stored = jetstream::new(client).publish(subject, payload.into());
+        Ok(stored.await?.await?.sequence)
+    }
+
     /// Runs the command `landfall` for this installation, as `user`.
     pub async fn landfall(&self, user: User, arguments: &[&str]) -> Result<std::process::Output> {
         builder::landfall(

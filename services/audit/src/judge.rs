@@ -6,6 +6,8 @@ mod mails;
 mod objects;
 mod readings;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use jiff::SignedDuration;
 
