@@ -80,12 +80,25 @@ impl Bucket {
 
     /// Uploads an object.
     pub async fn put(&self, key: &str, content: impl AsRef<[u8]>) -> Result<Upload> {
+        self.put_with(key, content, &[]).await
+    }
+
+    /// Uploads an object with user metadata.
+    pub async fn put_with(
+        &self,
+        key: &str,
+        content: impl AsRef<[u8]>,
+        metadata: &[(&str, &str)],
+    ) -> Result<Upload> {
+        let metadata = metadata.iter();
+        let metadata = metadata.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let answer = self
             .client
             .put_object()
             .bucket(&self.name)
             .key(key)
             .content_type("text/csv")
+            .set_metadata(Some(metadata.collect()))
             .body(content.as_ref().to_vec().into())
             .send()
             .await?;

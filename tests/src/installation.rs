@@ -1,5 +1,6 @@
 //! One whole Landfall.
 
+mod audit;
 mod builder;
 mod finish;
 mod site;
@@ -24,6 +25,7 @@ use crate::rows::{self, Rows};
 use crate::service::{Service, address};
 use crate::wait::{PATIENCE, until};
 
+pub use audit::{Audit, Violation};
 pub use builder::Builder;
 use site::Site;
 
@@ -271,6 +273,17 @@ impl Installation {
         }
     }
 
+    /// Publishes an event with the rights of `user`, whatever the services make of it; answers its
+    /// sequence.
+    pub async fn publish(&self, user: User, event: &proto::Event) -> Result<u64> {
+        let client = builder::connect(&self.site.nats, user).await?;
+        let (file, _) = event.about();
+        let subject = proto::subject::files(file.id, event.data.what(), &file.profile);
+        let payload = serde_json::to_vec(event)?;
+        let stored = jetstream::new(client).publish(subject, payload.into());
+        Ok(stored.await?.await?.sequence)
+    }
+
     /// Runs the command `landfall` for this installation, as `user`.
     pub async fn landfall(&self, user: User, arguments: &[&str]) -> Result<std::process::Output> {
         builder::landfall(
@@ -280,6 +293,16 @@ impl Installation {
             arguments,
         )
         .await
+    }
+
+    /// Audits this installation, mails and all, by the command: `--settled` and the like are for
+    /// the caller to add.
+    pub async fn audit(&self, arguments: &[&str]) -> Result<Audit> {
+        let mails = self.site.mail.mails_folder();
+        let mails = mails.to_str().context("a path in UTF-8")?;
+        let mut all = vec!["audit", "--json", "--mails", mails];
+        all.extend(arguments);
+        Audit::read(&self.landfall(User::Operator, &all).await?)
     }
 
     /// The folder of this installation's files.

@@ -20,7 +20,8 @@ mod wait;
 
 pub use bucket::{Bucket, Upload};
 pub use events::Seen;
-pub use installation::{Builder, Installation};
+pub use installation::{Audit, Builder, Installation, Violation};
 pub use relay::Fate;
+pub use servers::mail::Mail;
 pub use shared::run;
 pub use wait::{PATIENCE, until};

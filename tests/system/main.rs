@@ -1,5 +1,6 @@
 //! The whole of Landfall on real servers.
 
+mod audit;
 mod commands;
 mod delay;
 mod destinations;

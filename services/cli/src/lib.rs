@@ -3,6 +3,7 @@
 //! Results go to standard output; what is said beside them, and what is wrong, to standard error.
 //! Exit code 2: the command line or the configuration is wrong; 1: it did not work.
 
+mod audit;
 mod check;
 mod describe;
 mod dev;
@@ -62,6 +63,7 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Put(put) => put::run(&settings::load(&place)?, put).await,
         Command::Follow(follow) => follow::run(&settings::load(&place)?, &follow).await,
         Command::Readings(readings) => readings::run(&settings::load(&place)?, readings).await,
+        Command::Audit(audit) => Box::pin(audit::run(&settings::load(&place)?, audit)).await,
         Command::Check => check::run(&settings::load(&place)?),
     }
 }

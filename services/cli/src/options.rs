@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Follow(Follow),
     /// Show a sensor's readings, newest first
     Readings(Readings),
+    /// Check that everything is where the journals say: events, readings, objects, mails
+    Audit(Audit),
     /// Write a sensor file with made-up readings
     Sample(Sample),
     /// Print the effective configuration, without secrets
@@ -130,6 +132,31 @@ pub(crate) enum Format {
     Csv,
     /// A line of JSON for each reading
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// Keys or ids of files [default: all files]
+    #[arg(value_name = "KEY-OR-ID")]
+    pub(crate) names: Vec<String>,
+    /// Files whose key begins so
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Files that were uploaded on this day, UTC
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) day: Option<jiff::civil::Date>,
+    /// Nothing is under way: a file that has not ended is wrong
+    #[arg(long)]
+    pub(crate) settled: bool,
+    /// Check the mails too: a folder of them as they came (`.eml`)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) mails: Option<PathBuf>,
+    /// Hold it against this list of every upload, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) uploads: Option<PathBuf>,
+    /// Print the result as a line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -202,7 +202,7 @@ async fn setup(config: &Path, nats: &Nats) -> Result<()> {
     Ok(())
 }
 
-async fn connect(nats: &Nats, user: User) -> Result<async_nats::Client> {
+pub(super) async fn connect(nats: &Nats, user: User) -> Result<async_nats::Client> {
     let password = nats.password(user).context("the user has a password")?;
     let client = async_nats::ConnectOptions::with_user_and_password(
         user.name().to_owned(),

@@ -1,0 +1,460 @@
+//! Finds the facts. The order makes it safe to look while files are on their way:
+//!
+//! 1. The journals, the last step's first: what a later step knows, an earlier one had said before.
+//! 2. Everything else, each thing after the journals: an effect is there before it is claimed, so
+//!    what is claimed must be found.
+//!
+//! What has no claim yet (an object or a row of a file that came after 1) is met by a second look,
+//! which judges by journals that were read after it: see [`crate::audit`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use async_nats::jetstream;
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use objects::{Head, Objects};
+use proto::FileId;
+use runtime::Config;
+use serde::Deserialize;
+use tokio::runtime::Handle;
+
+use crate::books::{Books, Readings};
+use crate::count::{self, Counter, Ingested, Job};
+use crate::event::{Event, File, Mailed, Place, Said, Step};
+use crate::facts::{Cell, Decision, Facts, Filed, MailRow, Outcome, Plan, Rows, Source, Way};
+use crate::recount::{Recount, Stamps};
+use crate::scope::Scope;
+use crate::{mailbox, streams, uploads};
+
+/// Requests to the store at once.
+const AT_ONCE: usize = 16;
+
+/// Where to look.
+pub(crate) struct Sight<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) jetstream: &'a jetstream::Context,
+    pub(crate) objects: &'a Objects,
+    pub(crate) scope: &'a Scope,
+    pub(crate) settled: bool,
+    pub(crate) mails: Option<&'a PathBuf>,
+    pub(crate) uploads: Option<&'a PathBuf>,
+    /// Readings are counted again of these files only; of all that are judged if none.
+    pub(crate) only: Option<&'a BTreeSet<FileId>>,
+}
+
+/// What the journals hold.
+#[derive(Default)]
+struct Journals {
+    ways: BTreeMap<Cell, Way>,
+    claims: HashMap<Place, FileId>,
+    profiles: HashMap<String, Vec<u8>>,
+    unreadable: Vec<String>,
+}
+
+impl Sight<'_> {
+    /// Looks at everything once.
+    pub(crate) async fn look(&self) -> anyhow::Result<Facts> {
+        let now = Timestamp::now();
+        let books = Books::new(&self.config.store);
+        let Journals {
+            ways,
+            claims,
+            profiles,
+            unreadable,
+        } = journals(&books)?;
+        let chosen: BTreeSet<FileId> = ways
+            .iter()
+            .filter(|(_, way)| way.file().is_some_and(|file| self.scope.holds(file)))
+            .map(|((file, _), _)| *file)
+            .collect();
+        // Half of what the journals remember: well before it, nothing of a file is forgotten.
+        let memory = self.config.service.journal_retention / 2;
+        let mut facts = Facts {
+            now,
+            settled: self.settled,
+            whole: self.scope.is_whole(),
+            horizon: now.checked_sub(memory).unwrap_or(Timestamp::MIN),
+            chosen,
+            ways,
+            unreadable,
+            claims,
+            files: streams::files(self.jetstream).await?,
+            dead: streams::dead(self.jetstream).await?,
+            wakes: streams::wakes(self.jetstream).await?,
+            rows: HashMap::new(),
+            recounts: BTreeMap::new(),
+            filed: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            mails: self.mails.map(|folder| mailbox::read(folder)).transpose()?,
+            uploads: self.uploads.map(|list| uploads::read(list)).transpose()?,
+        };
+        let heads = self.filed(&facts).await?;
+        facts.filed = heads
+            .iter()
+            .map(|(place, head)| (place.clone(), filed(head)))
+            .collect();
+        facts.sources = self.sources(&facts).await?;
+        let jobs = self.jobs(&facts, &heads, &profiles);
+        let readings = books.readings()?;
+        (facts.rows, facts.recounts) = self.count(&facts, readings, jobs).await?;
+        Ok(facts)
+    }
+
+    /// Every object where Landfall files files away, and every destination that an event names.
+    async fn filed(&self, facts: &Facts) -> anyhow::Result<BTreeMap<Place, Head>> {
+        let mut places: BTreeSet<Place> = BTreeSet::new();
+        for bucket in self.buckets() {
+            for prefix in [&self.config.mover.processed, &self.config.mover.rejected] {
+                let listing = self.objects.list(bucket, &self.listed(prefix));
+                let keys = listing.map_ok(|listed| Place {
+                    bucket: bucket.to_owned(),
+                    key: listed.key,
+                });
+                places.extend(keys.try_collect::<Vec<_>>().await?);
+            }
+        }
+        for (_, way) in facts.judged() {
+            if let Some(Said::Moved {
+                destination: Some(place),
+                ..
+            }) = way.said(Step::Mover)
+            {
+                places.insert(place.clone());
+            }
+        }
+        let heads = futures::stream::iter(places).map(async |place| {
+            let head = self.objects.head(&place.bucket, &place.key).await?;
+            Ok::<_, objects::Error>(head.map(|head| (place, head)))
+        });
+        let heads = heads.buffer_unordered(AT_ONCE);
+        let heads = heads.try_filter_map(|head| std::future::ready(Ok(head)));
+        Ok(heads.try_collect().await?)
+    }
+
+    /// The part of a prefix that can hold a chosen file.
+    fn listed(&self, prefix: &str) -> String {
+        let keys = self.scope.prefix.clone().unwrap_or_default();
+        format!("{prefix}{keys}")
+    }
+
+    /// Every bucket that Landfall files files into.
+    fn buckets(&self) -> BTreeSet<&str> {
+        let watched = self.config.watcher.buckets.iter();
+        let watched = watched.map(|bucket| bucket.name.as_str());
+        let targets = self.config.profiles.iter();
+        let targets = targets.filter_map(|profile| profile.target_bucket.as_deref());
+        watched
+            .chain(self.config.mover.target_bucket.as_deref())
+            .chain(targets)
+            .collect()
+    }
+
+    /// What lies where each judged file was uploaded.
+    async fn sources(&self, facts: &Facts) -> anyhow::Result<BTreeMap<FileId, Source>> {
+        let files = facts.chosen.iter().filter_map(|id| facts.file(*id));
+        let sources = futures::stream::iter(files)
+            .map(async |file| {
+                let version = file.version.id.as_deref();
+                let head = self
+                    .objects
+                    .examine(&file.bucket, &file.key, version)
+                    .await?;
+                Ok::<_, objects::Error>((file.id, source(file, head.as_ref())))
+            })
+            .buffer_unordered(AT_ONCE);
+        Ok(sources.try_collect().await?)
+    }
+
+    /// The copies that are to be read again.
+    fn jobs(
+        &self,
+        facts: &Facts,
+        heads: &BTreeMap<Place, Head>,
+        profiles: &HashMap<String, Vec<u8>>,
+    ) -> Vec<Job> {
+        let wanted = |file: &FileId| self.only.is_none_or(|only| only.contains(file));
+        let chosen = facts.chosen.iter().filter(|file| wanted(file));
+        let jobs = chosen.filter_map(|id| {
+            let file = facts.file(*id)?;
+            let mut ways = facts.ways.range((*id, 0)..=(*id, u32::MAX)).rev();
+            let ingested = ways
+                .clone()
+                .find_map(|(cell, way)| ingested(cell, way, profiles));
+            let copy = ways.find_map(|(_, way)| match way.said(Step::Mover) {
+                Some(Said::Moved {
+                    destination: Some(place),
+                    ..
+                }) => Some(place.clone()),
+                _ => None,
+            });
+            let (place, version, size) = match copy {
+                Some(place) => {
+                    let head = heads.get(&place)?;
+                    (place, head.version.clone(), head.size)
+                }
+                None if facts.sources.get(id) == Some(&Source::This) => {
+                    let Place { bucket, key } = file.place();
+                    let version = &file.version;
+                    let id = version.id.as_deref();
+                    let version = proto::Version::new(&version.etag, version.last_modified, id);
+                    (Place { bucket, key }, version, file.size)
+                }
+                None => return None,
+            };
+            // A copy of a file that was refused is only held against what was uploaded.
+            (ingested.is_some() || self.uploads.is_some()).then(|| Job {
+                file: *id,
+                key: file.key.clone(),
+                place,
+                version,
+                size,
+                ingested,
+            })
+        });
+        jobs.collect()
+    }
+
+    /// Counts on a thread that may block, all of it as of one moment of the database.
+    async fn count(
+        &self,
+        facts: &Facts,
+        readings: Readings,
+        jobs: Vec<Job>,
+    ) -> anyhow::Result<(HashMap<FileId, Rows>, BTreeMap<FileId, Recount>)> {
+        let orders = facts.ways.iter();
+        let orders: HashMap<FileId, Timestamp> = orders
+            .filter_map(|((id, _), way)| Some((*id, way.file()?.order)))
+            .collect();
+        let (objects, handle) = (self.objects.clone(), Handle::current());
+        let counting = tokio::task::spawn_blocking(move || {
+            let rows = readings.by_file()?;
+            let counter = Counter {
+                objects: &objects,
+                readings: &readings,
+                orders: &orders,
+                rows: &rows,
+                handle: &handle,
+            };
+            let recounts = jobs.iter().map(|job| Ok((job.file, counter.count(job)?)));
+            let recounts = recounts.collect::<anyhow::Result<_>>()?;
+            Ok((rows, recounts))
+        });
+        counting.await.context("counting ended early")?
+    }
+}
+
+/// How a way was ingested, if it was.
+fn ingested(cell: &Cell, way: &Way, profiles: &HashMap<String, Vec<u8>>) -> Option<Ingested> {
+    let outcome = way.outcome(Step::Ingest)?;
+    let Said::Ingested { report } = &outcome.event.said else {
+        return None;
+    };
+    let hash = &report.profile_hash;
+    let (plan, profile) = match &way.decision {
+        Some(Decision::Ingest(plan)) => (plan.clone(), count::profile(profiles.get(hash), hash)),
+        _ => {
+            let plan = Plan {
+                latest: Timestamp::MAX,
+                parts: 1,
+            };
+            (
+                plan,
+                Err("ingest's journal has no decision to ingest it".to_owned()),
+            )
+        }
+    };
+    let file = &outcome.event.file;
+    Some(Ingested {
+        said: report.clone(),
+        profile,
+        latest: plan.latest,
+        stamps: Stamps::new(file.order, file.id, cell.1, plan.parts),
+    })
+}
+
+fn filed(head: &Head) -> Filed {
+    let says = |name: &str| head.metadata.get(name);
+    Filed {
+        file: says("landfall-file-id").and_then(|id| id.parse().ok()),
+        replay: says("landfall-replay").and_then(|replay| replay.parse().ok()),
+        size: head.size,
+        modified: head.version.last_modified,
+    }
+}
+
+fn source(file: &File, head: Option<&Head>) -> Source {
+    match head {
+        None => Source::Nothing,
+        Some(_) if file.version.id.is_some() => Source::This,
+        Some(head) => {
+            let version = &head.version;
+            let same = version.etag == file.version.etag
+                && version.last_modified == file.version.last_modified
+                && head.size == file.size;
+            if same { Source::This } else { Source::Another }
+        }
+    }
+}
+
+/// Reads every journal, the last step's first.
+fn journals(books: &Books) -> anyhow::Result<Journals> {
+    let mut journals = Journals::default();
+    for step in Step::ALL.into_iter().rev() {
+        let Journals {
+            ways,
+            claims,
+            profiles,
+            unreadable,
+        } = &mut journals;
+        let mut wrong = Vec::new();
+        let mut registers: Vec<(Cell, Register)> = Vec::new();
+        books.journal(
+            step,
+            &mut |entry| match Event::read(entry.event.as_bytes()) {
+                Ok(event)
+                    if event.step == step
+                        && (event.file.id, event.replay) == (entry.file, entry.replay) =>
+                {
+                    let way = ways.entry((entry.file, entry.replay)).or_default();
+                    way.outcomes[step as usize] = Some(Outcome {
+                        event,
+                        published: entry.published,
+                    });
+                }
+                Ok(_) => unreadable.push(format!(
+                    "the {step}'s journal holds an event of another file or step for {}/{}",
+                    entry.file,
+                    entry.replay,
+                    step = step.name(),
+                )),
+                Err(reason) => unreadable.push(format!(
+                    "the {}'s journal holds for {}/{}: {reason}",
+                    step.name(),
+                    entry.file,
+                    entry.replay
+                )),
+            },
+            &mut |kind, name, value| {
+                let read = register(step, kind, name, value);
+                match read {
+                    Ok(Some(Found::OfWay(cell, register))) => registers.push((cell, register)),
+                    Ok(Some(Found::Claim(place, file))) => {
+                        claims.insert(place, file);
+                    }
+                    Ok(Some(Found::Profile)) => {
+                        profiles.insert(name.to_owned(), value.to_vec());
+                    }
+                    Ok(None) => {}
+                    Err(error) => wrong.push(format!(
+                        "the {}'s journal holds a `{kind}` {} that cannot be read: {error:#}",
+                        step.name(),
+                        name.escape_debug()
+                    )),
+                }
+            },
+        )?;
+        unreadable.append(&mut wrong);
+        for (cell, register) in registers {
+            let way = ways.entry(cell).or_default();
+            match register {
+                Register::Decision(decision) => way.decision = Some(decision),
+                Register::Mail(mail) => way.mail = Some(mail),
+            }
+        }
+    }
+    Ok(journals)
+}
+
+/// What a register of a journal says, if it matters.
+enum Found {
+    OfWay(Cell, Register),
+    Claim(Place, FileId),
+    Profile,
+}
+
+enum Register {
+    Decision(Decision),
+    Mail(MailRow),
+}
+
+fn register(step: Step, kind: &str, name: &str, value: &[u8]) -> anyhow::Result<Option<Found>> {
+    Ok(match (step, kind) {
+        (Step::Ingest, "profile") => Some(Found::Profile),
+        (Step::Ingest, "decision") => {
+            let cell = cell(name, '/')?;
+            Some(Found::OfWay(cell, Register::Decision(decision(value)?)))
+        }
+        (Step::Mover, "destination") => {
+            #[derive(Deserialize)]
+            struct Claim {
+                file: FileId,
+            }
+            let (bucket, key) = name.split_once('/').context("it names no object")?;
+            let place = Place {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+            };
+            let claim: Claim = serde_json::from_slice(value)?;
+            Some(Found::Claim(place, claim.file))
+        }
+        (Step::Notifier, "mail") => {
+            let cell = cell(name, '.')?;
+            Some(Found::OfWay(cell, Register::Mail(mail(value)?)))
+        }
+        _ => None,
+    })
+}
+
+fn cell(name: &str, between: char) -> anyhow::Result<Cell> {
+    let (file, replay) = name.split_once(between).context("it names no file")?;
+    Ok((file.parse()?, replay.parse()?))
+}
+
+fn decision(value: &[u8]) -> anyhow::Result<Decision> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Written {
+        Ingest(Terms),
+        Reject {},
+        Superseded {},
+    }
+    #[derive(Deserialize)]
+    struct Terms {
+        terms: Latest,
+        parts: u32,
+    }
+    #[derive(Deserialize)]
+    struct Latest {
+        latest: Timestamp,
+    }
+    Ok(match serde_json::from_slice(value)? {
+        Written::Ingest(Terms { terms, parts }) => Decision::Ingest(Plan {
+            latest: terms.latest,
+            parts,
+        }),
+        Written::Reject {} => Decision::Reject,
+        Written::Superseded {} => Decision::Superseded,
+    })
+}
+
+fn mail(value: &[u8]) -> anyhow::Result<MailRow> {
+    #[derive(Deserialize)]
+    struct Written {
+        state: State,
+    }
+    #[derive(Deserialize)]
+    #[serde(tag = "name", rename_all = "snake_case")]
+    enum State {
+        Waiting { due: Timestamp },
+        HandingOver { deadline: Timestamp },
+        Ended { outcome: Mailed },
+    }
+    let written: Written = serde_json::from_slice(value)?;
+    Ok(match written.state {
+        State::Waiting { due } => MailRow::Waiting(due),
+        State::HandingOver { deadline } => MailRow::HandingOver(deadline),
+        State::Ended { outcome } => MailRow::Ended(outcome),
+    })
+}
