@@ -89,7 +89,7 @@ calls! {
     /// Storing a notification that came over HTTP.
     NotificationStore = "notification.store",
     /// Looking at how far `FILES` and its consumers have come.
-    FilesHorizon = "files.horizon",
+    FilesInfo = "files.info",
     /// Reading what `FILES` says.
     FilesRead = "files.read",
     /// Ordering a wake.

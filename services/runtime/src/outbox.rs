@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::message::PublishMessage;
+use failpoint::{Call, Subject};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use proto::{Data, Event, FileId, User, header, subject};
@@ -126,7 +127,14 @@ impl Outbox {
             .payload(encode(event)?.into());
         // No lock and no queue of our own: whoever publishes waits for its own acknowledgement,
         // so that as many are under way as there are handlers.
-        let stored = nats::publish(&self.jetstream, &self.link, &subject, message).await?;
+        let point = (
+            Call::Publish,
+            Subject {
+                kind: what.token(),
+                name: &file.key,
+            },
+        );
+        let stored = nats::publish(point, &self.jetstream, &self.link, &subject, message).await?;
         metering::published(what.token());
         self.journal
             .mark_published(Cell::of(event), stored.sequence)

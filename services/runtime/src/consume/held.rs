@@ -8,6 +8,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::AckKind;
 use async_nats::{Client, Request, Subject};
 use bytes::Bytes;
+use failpoint::{Call, around};
 
 use crate::Trouble;
 use crate::nats::NATS;
@@ -21,13 +22,16 @@ use crate::nats::NATS;
 #[derive(Debug)]
 pub(super) struct Held {
     client: Client,
+    /// The kind of its failpoints.
+    stream: &'static str,
     replies: Mutex<HashMap<u64, Subject>>,
 }
 
 impl Held {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, stream: &'static str) -> Self {
         Self {
             client,
+            stream,
             replies: Mutex::default(),
         }
     }
@@ -51,7 +55,8 @@ impl Held {
         let reply = self.replies().get(&sequence).cloned();
         let Some(reply) = reply else { return Ok(()) };
         let request = Request::new().payload(Bytes::from(AckKind::Ack));
-        match self.client.send_request(reply, request).await {
+        let sent = self.client.send_request(reply, request);
+        match around(Call::NatsConfirmedAck, self.subject(), sent).await {
             Ok(_) => {
                 self.replies().remove(&sequence);
                 Ok(())
@@ -93,9 +98,21 @@ impl Held {
         // While the connection is away the client's queue fills up, and then stays full: what
         // does not fit by then comes again by itself.
         const PATIENCE: Duration = Duration::from_secs(5);
-        let sent = self.client.publish(reply, answer.into());
-        if !matches!(tokio::time::timeout(PATIENCE, sent).await, Ok(Ok(()))) {
+        let call = match answer {
+            AckKind::Ack => Call::NatsAck,
+            AckKind::Progress => Call::NatsProgress,
+            AckKind::Nak(_) | AckKind::Next | AckKind::Term => Call::NatsNak,
+        };
+        let sent = tokio::time::timeout(PATIENCE, self.client.publish(reply, answer.into()));
+        if !matches!(around(call, self.subject(), sent).await, Ok(Ok(()))) {
             tracing::debug!("an answer to the server was not queued; it will ask again");
+        }
+    }
+
+    fn subject(&self) -> failpoint::Subject<'static> {
+        failpoint::Subject {
+            kind: self.stream,
+            name: "",
         }
     }
 
