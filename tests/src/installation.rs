@@ -280,7 +280,8 @@ impl Installation {
         let (file, _) = event.about();
         let subject = proto::subject::files(file.id, event.data.what(), &file.profile);
         let payload = serde_json::to_vec(event)?;
-        let stored = jetstream::new(client).publish(subject, payload.into());
+        let jetstream = jetstream::new(client);
+        let stored = jetstream.publish(subject, payload.into());
         Ok(stored.await?.await?.sequence)
     }
 

@@ -5,6 +5,7 @@ use async_nats::HeaderMap;
 use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
 use async_nats::jetstream;
 use async_trait::async_trait;
+use failpoint::{Call, Subject, around};
 use jiff::Timestamp;
 use proto::{Event, subject};
 use runtime::Trouble;
@@ -37,7 +38,8 @@ impl Schedules for JetStream {
                 .await?
                 .await
         };
-        match published.await {
+        let point = Subject::named(&file.key);
+        match around(Call::ScheduleOrder, point, published).await {
             Ok(_) => Ok(()),
             Err(error) => Err(Trouble::Outage {
                 dependency: "nats",

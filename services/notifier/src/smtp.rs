@@ -9,6 +9,7 @@ mod connect;
 mod line_by_line;
 
 use async_trait::async_trait;
+use failpoint::Call;
 use lettre::Address;
 use lettre::transport::smtp::response::Severity;
 use proto::event::Receiver;
@@ -101,6 +102,18 @@ impl Phase {
             Self::Receiver => "rcpt",
             Self::Data => "data",
             Self::Body => "body",
+        }
+    }
+
+    fn failpoint(self) -> Call {
+        match self {
+            Self::Connect => Call::SmtpConnect,
+            Self::Tls => Call::SmtpStarttls,
+            Self::Login => Call::SmtpLogin,
+            Self::Mail => Call::SmtpMail,
+            Self::Receiver => Call::SmtpRcpt,
+            Self::Data => Call::SmtpData,
+            Self::Body => Call::SmtpBody,
         }
     }
 }

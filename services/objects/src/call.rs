@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use failpoint::Subject;
 use metrics::{counter, histogram};
 
 use crate::{Error, Objects};
@@ -104,7 +105,10 @@ impl Objects {
             return Err(Failure::Other(Error::Away(reason)));
         };
         let start = Instant::now();
-        let result = match tokio::time::timeout(timeout, request).await {
+        let asked = tokio::time::timeout(timeout, request);
+        let point = call.operation.failpoint();
+        let answer = failpoint::around(point, Subject::named(call.key), asked).await;
+        let result = match answer {
             Ok(Ok(output)) => Ok(output),
             Ok(Err(error)) => Err(classify(call, &self.endpoint, &error)),
             Err(_) => Err(Failure::Other(Error::Away(format!(
@@ -244,6 +248,19 @@ impl Operation {
             Self::Delete => "DeleteObject",
             Self::Versioning => "GetBucketVersioning",
             Self::Bucket => "HeadBucket",
+        }
+    }
+
+    fn failpoint(self) -> failpoint::Call {
+        match self {
+            Self::Head => failpoint::Call::ObjectsHead,
+            Self::Get => failpoint::Call::ObjectsGet,
+            Self::List => failpoint::Call::ObjectsList,
+            Self::Put => failpoint::Call::ObjectsPut,
+            Self::Copy => failpoint::Call::ObjectsCopy,
+            Self::Delete => failpoint::Call::ObjectsDelete,
+            Self::Versioning => failpoint::Call::ObjectsVersioning,
+            Self::Bucket => failpoint::Call::ObjectsBucket,
         }
     }
 

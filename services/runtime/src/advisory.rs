@@ -7,6 +7,7 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use async_trait::async_trait;
+use failpoint::{Call, Subject, around};
 use jiff::Timestamp;
 use proto::consumer::{self, Consumer};
 use proto::{Event, What};
@@ -106,7 +107,9 @@ impl Handler for Advisories {
             });
         };
         let reason = advisory.line(service.user.name());
-        let Some(original) = self.original(&about, &advisory).await? else {
+        let original = self.original(&about, &advisory);
+        let original = around(Call::AdvisoryOriginal, Subject::NONE, original).await?;
+        let Some(original) = original else {
             return Err(Trouble::Reject {
                 reason: format!(
                     "message {} of stream {} {reason}; it is gone from the stream",

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, AckKind};
+use failpoint::{Call, Subject, around};
 use futures::FutureExt;
 use jiff::Timestamp;
 use proto::consumer::Consumer;
@@ -56,7 +57,7 @@ pub(crate) struct Loop {
 impl Loop {
     pub(crate) fn new(service: Arc<Service>, consumer: Consumer, work: Work) -> Arc<Self> {
         Arc::new(Self {
-            held: Held::new(service.jetstream.client()),
+            held: Held::new(service.jetstream.client(), consumer.stream.name),
             slots: Arc::new(Semaphore::new(service.config.service.slots)),
             gate: Gate::new(),
             tasks: TaskTracker::new(),
@@ -118,6 +119,7 @@ impl Loop {
         let mut failures = 0;
         loop {
             let looked = verify::verify(&service.jetstream, &self.consumer, &service.config.nats);
+            let looked = around(Call::NatsVerify, Subject::NONE, looked);
             match service.stop.run_until_cancelled(looked).await? {
                 Ok(pull) => {
                     if failures > 0 {

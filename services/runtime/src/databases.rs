@@ -1,8 +1,11 @@
 //! Opens the configured databases.
 
+mod failpoints;
+
 use std::path::Path;
 use std::sync::Arc;
 
+use failpoint::{Call, Subject, around};
 use proto::User;
 use store::{Journal, Readings, sqlite};
 
@@ -14,6 +17,11 @@ pub(crate) const JOURNALS: [User; 4] = [User::Watcher, User::Ingest, User::Mover
 
 /// A service's own journal.
 pub(crate) async fn journal(config: &Config, user: User) -> Result<Arc<dyn Journal>, Trouble> {
+    let opened = around(Call::JournalOpen, Subject::NONE, open_journal(config, user));
+    Ok(failpoints::journal(opened.await?))
+}
+
+async fn open_journal(config: &Config, user: User) -> Result<Arc<dyn Journal>, Trouble> {
     match config.kind {
         Kind::Sqlite => {
             folder(&config.folder)?;
@@ -25,6 +33,11 @@ pub(crate) async fn journal(config: &Config, user: User) -> Result<Arc<dyn Journ
 
 /// The database of readings.
 pub async fn readings(config: &Config) -> Result<Arc<dyn Readings>, Trouble> {
+    let opened = around(Call::ReadingsOpen, Subject::NONE, open_readings(config));
+    Ok(failpoints::readings(opened.await?))
+}
+
+async fn open_readings(config: &Config) -> Result<Arc<dyn Readings>, Trouble> {
     match config.kind {
         Kind::Sqlite => {
             folder(&config.folder)?;

@@ -3,6 +3,7 @@
 use async_nats::header::{HeaderMap, HeaderValue};
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
+use failpoint::{Call, Subject};
 use proto::event::DeadLetter;
 use proto::{header, subject};
 
@@ -39,7 +40,8 @@ pub(crate) async fn publish(
             .headers(headers)
             .message_id(id)
             .payload(payload);
-        nats::publish(&service.jetstream, &service.link, &subject, copy).await
+        let point = (Call::DeadLetter, Subject::named(&message.subject));
+        nats::publish(point, &service.jetstream, &service.link, &subject, copy).await
     };
     let stored = match send(reason, message.payload.clone()).await {
         // The original was as large as the server takes, and has no room for more headers. It can

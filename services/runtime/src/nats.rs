@@ -9,6 +9,7 @@ use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use failpoint::{Call, Subject, around};
 use proto::User;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -127,8 +128,7 @@ pub(crate) async fn connect(
         std::future::ready(())
     });
     let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
-    options
-        .connect(servers)
+    around(Call::NatsConnect, Subject::NONE, options.connect(servers))
         .await
         .map_err(|error| match error.kind() {
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => format!(
@@ -166,8 +166,9 @@ pub(crate) async fn connect_patiently(
     }
 }
 
-/// Publishes a message and waits until `JetStream` has stored it.
+/// Publishes a message and waits until `JetStream` has stored it. `call`, `about`: its failpoint.
 pub(crate) async fn publish(
+    (call, about): (Call, Subject<'_>),
     jetstream: &jetstream::Context,
     link: &Link,
     subject: &str,
@@ -181,12 +182,12 @@ pub(crate) async fn publish(
             reason: "not connected".to_owned(),
         });
     }
-    let away = |error| unpublished(&error, subject, link);
-    let acknowledgement = jetstream
-        .send_publish(subject.to_owned(), message)
-        .await
-        .map_err(away)?;
-    acknowledgement.await.map_err(away)
+    let stored = async {
+        let sent = jetstream.send_publish(subject.to_owned(), message);
+        sent.await?.await
+    };
+    let stored = around(call, about, stored).await;
+    stored.map_err(|error| unpublished(&error, subject, link))
 }
 
 /// What a publication that was not acknowledged means. A message that is too large is the one

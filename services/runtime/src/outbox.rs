@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::message::PublishMessage;
+use failpoint::{Call, Subject, around};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use proto::stream::FILES;
@@ -119,7 +120,8 @@ impl Outbox {
             dependency: NATS,
             reason: format!("cannot look at stream {}: {reason}", FILES.name),
         };
-        let stream = self.jetstream.get_stream(FILES.name).await;
+        let stream = self.jetstream.get_stream(FILES.name);
+        let stream = around(Call::NatsExtent, Subject::NONE, stream).await;
         let stream = stream.map_err(|error| away(error.to_string()))?;
         let info = stream.cached_info();
         let now = Extent {
@@ -161,7 +163,14 @@ impl Outbox {
             .payload(encode(event)?.into());
         // No lock and no queue of our own: whoever publishes waits for its own acknowledgement,
         // so that as many are under way as there are handlers.
-        let stored = nats::publish(&self.jetstream, &self.link, &subject, message).await?;
+        let point = (
+            Call::Publish,
+            Subject {
+                kind: what.token(),
+                name: &file.key,
+            },
+        );
+        let stored = nats::publish(point, &self.jetstream, &self.link, &subject, message).await?;
         metering::published(what.token());
         self.journal
             .mark_published(Cell::of(event), stored.sequence)

@@ -18,6 +18,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use failpoint::{Call, Subject, around};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -261,11 +262,12 @@ impl Events {
     }
 
     async fn store(&self, body: Bytes) -> Result<(), Refusal> {
-        let published = match self.jetstream.publish(subject::STORAGE_HTTP, body).await {
-            Ok(acknowledgement) => acknowledgement.await,
-            Err(error) => Err(error),
+        let stored = async {
+            let sent = self.jetstream.publish(subject::STORAGE_HTTP, body);
+            sent.await?.await
         };
-        published.map(drop).map_err(|error| match error.kind() {
+        let stored = around(Call::NotificationStore, Subject::NONE, stored).await;
+        stored.map(drop).map_err(|error| match error.kind() {
             PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge,
             _ => Refusal::Away(error.to_string()),
         })

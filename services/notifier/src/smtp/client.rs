@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use failpoint::Subject;
 use lettre::Address;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
@@ -103,7 +104,7 @@ impl Shared {
         let recorded = recorded(&envelope.to, &answers);
         let refusal = match weigh(&answers, envelope.without_the_late) {
             Verdict::GoOn => {
-                let failure = match session.say(Data).await {
+                let failure = match session.say(Phase::Data, Data).await {
                     Ok(words) if words.starts_with("354") => return Ok((session, recorded)),
                     Ok(words) => Failure::Broken(words),
                     Err(failure) => failure,
@@ -127,7 +128,7 @@ impl Shared {
     async fn begin(&self, envelope: &Envelope) -> Result<Session, Refusal> {
         let mail = || Mail::new(Some(envelope.from.clone()), vec![]);
         if let Some(mut session) = self.take_fresh() {
-            match session.say(mail()).await {
+            match session.say(Phase::Mail, mail()).await {
                 Ok(_) => return Ok(session),
                 // The server had enough of this session; that says nothing of the mail.
                 Err(Failure::Broken(_) | Failure::Said(421, _)) => {}
@@ -142,7 +143,7 @@ impl Shared {
             connection: opened.map_err(|(phase, failure)| self.away(phase, &failure))?,
             timeout: self.endpoint.timeout,
         };
-        match session.say(mail()).await {
+        match session.say(Phase::Mail, mail()).await {
             Ok(_) => Ok(session),
             Err(failure) => {
                 session.quit().await;
@@ -210,8 +211,13 @@ impl Shared {
 
 impl Session {
     /// One command; answers the server's words if it agrees.
-    async fn say(&mut self, command: impl std::fmt::Display) -> Result<String, Failure> {
-        match timeout(self.timeout, self.connection.command(command)).await {
+    async fn say(
+        &mut self,
+        phase: Phase,
+        command: impl std::fmt::Display,
+    ) -> Result<String, Failure> {
+        let said = timeout(self.timeout, self.connection.command(command));
+        match failpoint::around(phase.failpoint(), Subject::NONE, said).await {
             Ok(Ok(response)) => {
                 let words: Vec<&str> = response.message().collect();
                 Ok(words_of(response.code(), &words.join(" ")))
@@ -225,7 +231,9 @@ impl Session {
     async fn receivers(&mut self, to: &[Address]) -> Vec<Result<String, Failure>> {
         let mut answers = Vec::with_capacity(to.len());
         for address in to {
-            let answer = self.say(Rcpt::new(address.clone(), vec![])).await;
+            let answer = self
+                .say(Phase::Receiver, Rcpt::new(address.clone(), vec![]))
+                .await;
             if answer.is_err() {
                 count(Phase::Receiver);
             }
@@ -242,7 +250,8 @@ impl Session {
     /// Says good-bye, if the server still listens.
     async fn quit(mut self) {
         // What it answers changes nothing.
-        let _ = timeout(QUIT, self.connection.quit()).await;
+        let bye = timeout(QUIT, self.connection.quit());
+        let _ = failpoint::around(failpoint::Call::SmtpQuit, Subject::NONE, bye).await;
     }
 }
 
@@ -267,7 +276,8 @@ impl Offer for Open {
             ..
         } = *self;
         let most = shared.endpoint.body_timeout();
-        let answer = match timeout(most, session.connection.message(mail)).await {
+        let said = timeout(most, session.connection.message(mail));
+        let answer = match failpoint::around(Phase::Body.failpoint(), Subject::NONE, said).await {
             Ok(Ok(response)) => {
                 let words: Vec<&str> = response.message().collect();
                 let words = words_of(response.code(), &words.join(" "));

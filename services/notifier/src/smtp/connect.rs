@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use failpoint::Subject;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
@@ -119,7 +120,8 @@ impl Endpoint {
         phase: Phase,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, (Phase, Failure)> {
-        match timeout(self.timeout, work).await {
+        let done = timeout(self.timeout, work);
+        match failpoint::around(phase.failpoint(), Subject::NONE, done).await {
             Ok(done) => done.map_err(|failure| (phase, failure)),
             Err(_) => Err((phase, Failure::silence())),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::AckKind;
 use async_nats::{Client, Subject};
+use failpoint::{Call, around};
 use jiff::Timestamp;
 
 use crate::Message;
@@ -20,6 +21,8 @@ use crate::Message;
 #[derive(Debug)]
 pub(super) struct Held {
     client: Client,
+    /// The kind of its failpoints.
+    stream: &'static str,
     replies: Mutex<HashMap<Place, Subject>>,
 }
 
@@ -35,9 +38,10 @@ impl Place {
 }
 
 impl Held {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, stream: &'static str) -> Self {
         Self {
             client,
+            stream,
             replies: Mutex::default(),
         }
     }
@@ -86,9 +90,21 @@ impl Held {
         // While the connection is away the client's queue fills up, and then stays full: what
         // does not fit by then comes again by itself.
         const PATIENCE: Duration = Duration::from_secs(5);
-        let sent = self.client.publish(reply, answer.into());
-        if !matches!(tokio::time::timeout(PATIENCE, sent).await, Ok(Ok(()))) {
+        let call = match answer {
+            AckKind::Ack => Call::NatsAck,
+            AckKind::Progress => Call::NatsProgress,
+            AckKind::Nak(_) | AckKind::Next | AckKind::Term => Call::NatsNak,
+        };
+        let sent = tokio::time::timeout(PATIENCE, self.client.publish(reply, answer.into()));
+        if !matches!(around(call, self.subject(), sent).await, Ok(Ok(()))) {
             tracing::debug!("an answer to the server was not queued; it will ask again");
+        }
+    }
+
+    fn subject(&self) -> failpoint::Subject<'static> {
+        failpoint::Subject {
+            kind: self.stream,
+            name: "",
         }
     }
 

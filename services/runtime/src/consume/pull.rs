@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::BatchConfig;
 use async_nats::{Client, StatusCode, Subscriber};
+use failpoint::{Call, Subject, around};
 use futures::StreamExt;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -83,8 +84,8 @@ impl Requests {
             ..BatchConfig::default()
         };
         let inbox = format!("{}.{}", self.inbox, self.number).into();
-        self.consumer
-            .request_batch(request, inbox)
+        let asked = self.consumer.request_batch(request, inbox);
+        around(Call::NatsPull, Subject::NONE, asked)
             .await
             .map_err(|error| format!("cannot ask for messages: {error}"))?;
         self.open = Some(Open {

@@ -6,6 +6,7 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::{self, consumer, stream};
 use async_nats::{StatusCode, Subscriber};
 use bytes::Bytes;
+use failpoint::{Call, Subject, around};
 use futures::StreamExt;
 use jiff::Timestamp;
 use proto::consumer::Consumer;
@@ -64,14 +65,9 @@ impl History {
 
     /// The sequence of the stream's last message.
     pub(crate) async fn last(&self) -> Result<u64, Trouble> {
-        Ok(self
-            .stream()
-            .await?
-            .get_info()
-            .await
-            .map_err(away)?
-            .state
-            .last_sequence)
+        let stream = self.stream().await?;
+        let info = around(Call::FilesInfo, Subject::NONE, stream.get_info());
+        Ok(info.await.map_err(away)?.state.last_sequence)
     }
 
     async fn stream(&self) -> Result<stream::Stream<()>, Trouble> {
@@ -85,10 +81,9 @@ impl History {
     /// stays behind at the last message *for it*; with nothing left to deliver and nothing under
     /// way, it has come as far as the stream had `before` it was asked.
     async fn acknowledged(&self, consumer: &Consumer, before: u64) -> Result<u64, Trouble> {
-        let info: consumer::Info = self
-            .stream()
-            .await?
-            .consumer_info(consumer.name())
+        let stream = self.stream().await?;
+        let info = stream.consumer_info(consumer.name());
+        let info: consumer::Info = around(Call::FilesInfo, Subject::NONE, info)
             .await
             .map_err(away)?;
         let floor = info.ack_floor.stream_sequence;
@@ -119,7 +114,8 @@ impl History {
                 )
                 .await
                 .map_err(away)?;
-            let Some(last) = batch(&mut answers, &mut hear).await? else {
+            let read = batch(&mut answers, &mut hear);
+            let Some(last) = around(Call::FilesRead, Subject::NONE, read).await? else {
                 break;
             };
             next = last + 1;
