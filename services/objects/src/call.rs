@@ -44,7 +44,7 @@ pub(crate) type Request<'a, O, E> =
     Pin<Box<dyn Future<Output = Result<O, SdkError<E, HttpResponse>>> + Send + 'a>>;
 
 /// The requests that Landfall makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Operation {
     Head,
     Get,
@@ -63,6 +63,9 @@ pub(crate) enum Failure {
     Missing,
     /// A precondition was not met (412), or another request was at it in the same moment (409).
     Unmet,
+    /// What a store in trouble says, and what it says of one object that is in trouble: access
+    /// denied, or an internal error. [`Objects::judged`] finds out.
+    Suspect(Error),
     /// The rest.
     Other(Error),
 }
@@ -73,7 +76,7 @@ impl Failure {
         match self {
             Self::Missing => Error::Refused(format!("{call}: not found")),
             Self::Unmet => Error::Refused(format!("{call}: a precondition was not met")),
-            Self::Other(error) => error,
+            Self::Suspect(error) | Self::Other(error) => error,
         }
     }
 
@@ -81,7 +84,7 @@ impl Failure {
         match self {
             Self::Missing => "missing",
             Self::Unmet => "unmet",
-            Self::Other(error) => error.label(),
+            Self::Suspect(error) | Self::Other(error) => error.label(),
         }
     }
 }
@@ -138,6 +141,7 @@ where
             service.code().unwrap_or_default(),
             service.message().unwrap_or_default(),
         ),
+        None if status == 500 => Failure::Suspect(Error::Away(format!("{call}: status {status}"))),
         None if status >= 500 => Failure::Other(Error::Away(format!("{call}: status {status}"))),
         None => Failure::Other(Error::Refused(format!(
             "{call}: the answer (status {status}) cannot be read: {}; check `[objects] endpoint`",
@@ -175,8 +179,8 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
     let away = || Failure::Other(Error::Away(format!("{call}: {}", said())));
     let denied = |why: &str| Failure::Other(Error::Denied(format!("{call}: {why}")));
     match code {
+        "InternalError" => Failure::Suspect(Error::Away(format!("{call}: {}", said()))),
         "SlowDown"
-        | "InternalError"
         | "ServiceUnavailable"
         | "RequestTimeout"
         | "Throttling"
@@ -212,11 +216,11 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
         _ => match status {
             404 => Failure::Missing,
             409 | 412 => Failure::Unmet,
-            401 | 403 => denied(&format!(
-                "access denied: the credentials need {} ({})",
+            401 | 403 => Failure::Suspect(Error::Denied(format!(
+                "{call}: access denied: the credentials need {} ({})",
                 operation.rights(),
                 said()
-            )),
+            ))),
             400 if operation == Operation::Bucket => denied(
                 "the store refuses what it is asked: check `[objects] region`, `access_key` and \
                  `secret_key`, and whether temporary credentials have expired",
@@ -225,6 +229,7 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
                 "bucket `{bucket}` is in another region: check `[objects] region`"
             )),
             408 | 429 => away(),
+            500 => Failure::Suspect(Error::Away(format!("{call}: {}", said()))),
             501 => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
             500.. => away(),
             _ => Failure::Other(Error::Refused(format!("{call}: {}", said()))),

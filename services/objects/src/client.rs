@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use runtime::config::objects::Config;
 
+use crate::blame::Worked;
 use crate::{Error, Result, call};
 
 /// Idle connections are closed before the stores do it (AWS after about 20 s), so that a request
@@ -32,6 +33,7 @@ pub struct Objects {
     pub(crate) client: Client,
     pub(crate) under_way: Arc<Semaphore>,
     pub(crate) timeout: Duration,
+    pub(crate) worked: Worked,
     /// For error messages.
     pub(crate) endpoint: Arc<str>,
 }
@@ -80,6 +82,7 @@ impl Objects {
             client: Client::from_conf(builder.build()),
             under_way: Arc::new(Semaphore::new(connections)),
             timeout: config.timeout,
+            worked: Worked::default(),
             endpoint: config.endpoint.as_deref().unwrap_or("AWS").into(),
         })
     }

@@ -89,14 +89,14 @@ impl Objects {
         match self.transfer(copy, &copy.version.etag).await {
             Ok(_) => Ok(true),
             Err(Failure::Missing | Failure::Unmet) => Ok(false),
-            // Some stores say of a missing bucket that they have an internal error.
-            Err(Failure::Other(error @ Error::Away(_))) => {
-                match self.must_exist(&copy.destination.bucket).await {
+            Err(failure) => match failure.into_error(call) {
+                // Some stores say of a missing bucket that they have an internal error.
+                away @ Error::Away(_) => match self.must_exist(&copy.destination.bucket).await {
                     Err(denied @ Error::Denied(_)) => Err(denied),
-                    _ => Err(error),
-                }
-            }
-            Err(failure) => Err(failure.into_error(call)),
+                    _ => Err(away),
+                },
+                error => Err(error),
+            },
         }
     }
 
