@@ -59,7 +59,7 @@ pub(crate) enum Operation {
 /// How a request can fail, before anybody knows what that means for the caller.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// There is no such object or version (404).
+    /// There is no such object, version or setting of a bucket (404).
     Missing,
     /// A precondition was not met (412), or another request was at it in the same moment (409).
     Unmet,
@@ -211,6 +211,8 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
         "KeyTooLongError" | "KeyTooLong" | "XMinioInvalidObjectName" | "InvalidObjectName" => {
             Failure::Other(Error::BadKey(format!("{call}: {}", said())))
         }
+        // What versitygw says, with status 501.
+        "VersioningNotConfigured" => Failure::Missing,
         // An object in an archive tier: the credentials are right, the object cannot be read.
         "InvalidObjectState" => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
         _ => match status {
@@ -229,9 +231,10 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
                 "bucket `{bucket}` is in another region: check `[objects] region`"
             )),
             408 | 429 => away(),
+            501 if operation == Operation::Versioning => Failure::Missing,
             500 => Failure::Suspect(Error::Away(format!("{call}: {}", said()))),
             501 => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
-            500.. => away(),
+            502.. => away(),
             _ => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
         },
     }

@@ -173,7 +173,7 @@ impl Objects {
             .await
     }
 
-    /// Whether a bucket keeps versions.
+    /// Whether a bucket keeps versions. Where the store knows nothing of versions, it does not.
     pub async fn is_versioned(&self, bucket: &str) -> Result<bool> {
         let call = Call {
             operation: Operation::Versioning,
@@ -183,6 +183,7 @@ impl Objects {
         let request = self.client.get_bucket_versioning().bucket(bucket).send();
         match self.call(call, self.timeout, Box::pin(request)).await {
             Ok(output) => Ok(output.status() == Some(&BucketVersioningStatus::Enabled)),
+            Err(Failure::Missing) => Ok(false),
             Err(failure) => Err(failure.into_error(call)),
         }
     }
