@@ -121,6 +121,7 @@ impl Objects {
         let listed = self.list(call.bucket, folder(call.key));
         let listed = listed
             .take(NEIGHBOURS)
+            .try_filter_map(|line| future::ready(Ok(line.ok())))
             .try_filter(|listed| future::ready(listed.key != call.key && listed.size > 0));
         let mut listed: Vec<Listed> = listed.try_collect().await.unwrap_or_default();
         listed.sort_unstable_by_key(|listed| std::cmp::Reverse(listed.version.last_modified));

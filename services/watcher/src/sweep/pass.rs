@@ -87,8 +87,15 @@ impl<'a> Pass<'a> {
     async fn list(&mut self, bucket: &str, prefix: &str, versioned: bool) -> Result<(), Trouble> {
         let mut listing = pin!(self.sweep.connected.objects.list(bucket, prefix));
         let mut page = Vec::with_capacity(PAGE);
-        while let Some(listed) = listing.try_next().await? {
+        while let Some(line) = listing.try_next().await? {
             self.tally.listed += 1;
+            let listed = match line {
+                Ok(listed) => listed,
+                Err(error) => {
+                    self.refuse(error.into())?;
+                    continue;
+                }
+            };
             if self
                 .sweep
                 .connected
@@ -133,9 +140,20 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// Counts what cannot be taken: nobody else has to wait for it. An outage is everybody's.
+    fn refuse(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        if let Trouble::Outage { .. } = trouble {
+            return Err(trouble);
+        }
+        self.tally.refused += 1;
+        let first = &mut self.tally.first_refused;
+        first.get_or_insert_with(|| trouble.to_string());
+        Ok(())
+    }
+
     /// Which versions a page shows. A listing knows no version ids: there `HEAD` has to say.
     async fn identify(
-        &self,
+        &mut self,
         bucket: &str,
         page: Vec<Listed>,
         versioned: bool,
@@ -151,18 +169,25 @@ impl<'a> Pass<'a> {
                 .collect());
         }
         let objects = &self.sweep.connected.objects;
-        let found: Vec<Option<(String, FileId)>> = stream::iter(page)
-            .map(async |Listed { key, .. }| {
-                let head = objects.head(bucket, &key).await?;
-                Ok::<_, Trouble>(head.map(|head| {
-                    let file = id(&key, &head.version);
-                    (key, file)
-                }))
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        Ok(found.into_iter().flatten().collect())
+        let mut heads = pin!(
+            stream::iter(page)
+                .map(async |Listed { key, .. }| {
+                    let head = objects.head(bucket, &key).await?;
+                    Ok::<_, Trouble>(head.map(|head| {
+                        let file = id(&key, &head.version);
+                        (key, file)
+                    }))
+                })
+                .buffer_unordered(AT_ONCE)
+        );
+        let mut found = vec![];
+        while let Some(head) = heads.next().await {
+            match head {
+                Ok(head) => found.extend(head),
+                Err(trouble) => self.refuse(trouble)?,
+            }
+        }
+        Ok(found)
     }
 
     /// Looks at keys whose version nobody knows, as a notification would make the watcher do.
@@ -192,12 +217,7 @@ impl<'a> Pass<'a> {
                     Seen::Known(settled) => known.push(settled),
                     Seen::Gone => {}
                 },
-                Err(outage @ Trouble::Outage { .. }) => return Err(outage),
-                Err(trouble) => {
-                    self.tally.refused += 1;
-                    let first = &mut self.tally.first_refused;
-                    first.get_or_insert_with(|| trouble.to_string());
-                }
+                Err(trouble) => self.refuse(trouble)?,
             }
         }
         Ok(())
