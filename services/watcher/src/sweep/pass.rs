@@ -11,8 +11,9 @@ use proto::event::FoundBy;
 use proto::{FileId, Version};
 use runtime::Trouble;
 use store::journal::Settled;
+use tokio::time::Instant;
 
-use super::note::{Note, Notes};
+use super::note::{self, Note, Notes};
 use super::verdict::{Horizon, Patience, Suspect, Verdict};
 use super::{AGAIN, SUSPECTS, Sweep};
 use crate::connected::first_way;
@@ -53,11 +54,14 @@ pub(super) struct Pass<'a> {
     horizon: Horizon,
     patience: Patience,
     suspects: HashMap<FileId, Suspect>,
+    /// Whether the journal is asked to keep what has ended.
+    renews: bool,
     tally: Tally,
 }
 
 impl<'a> Pass<'a> {
     pub(super) async fn run(sweep: &'a Sweep) -> Result<Tally, Trouble> {
+        let began = Instant::now();
         let patience = Patience {
             now: Timestamp::now(),
             stuck_after: sweep.stuck_after,
@@ -67,6 +71,7 @@ impl<'a> Pass<'a> {
             horizon: sweep.history.horizon().await?,
             patience,
             suspects: HashMap::new(),
+            renews: sweep.renewed.is_due(),
             tally: Tally::default(),
         };
         let connected = &sweep.connected;
@@ -77,6 +82,9 @@ impl<'a> Pass<'a> {
             }
         }
         pass.judge().await?;
+        if pass.renews {
+            sweep.renewed.note(began);
+        }
         Ok(pass.tally)
     }
 
@@ -243,15 +251,34 @@ impl<'a> Pass<'a> {
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
+        let mut over = vec![];
         for (file, suspect, note) in noted {
             match note {
-                Some((Note::Ended(_), _)) => self.tally.ended += 1,
-                Some((Note::GivenUp, _)) => self.tally.given_up += 1,
+                Some((Note::Ended(_), _)) => {
+                    self.tally.ended += 1;
+                    over.push(file);
+                }
+                Some((Note::GivenUp, _)) => {
+                    self.tally.given_up += 1;
+                    over.push(file);
+                }
                 Some((Note::Again(_), _)) | None => {
                     self.suspects.insert(file, suspect);
                 }
             }
         }
+        self.renew(&over).await
+    }
+
+    /// Keeps the journal from forgetting files whose objects are still there: they would begin
+    /// their lives again, as if they had just come.
+    async fn renew(&self, over: &[FileId]) -> Result<(), Trouble> {
+        if !self.renews || over.is_empty() {
+            return Ok(());
+        }
+        let cells: Vec<_> = over.iter().copied().map(first_way).collect();
+        let notes: Vec<_> = over.iter().copied().map(note::register).collect();
+        self.sweep.connected.journal.renew(&cells, &notes).await?;
         Ok(())
     }
 
