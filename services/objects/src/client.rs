@@ -104,7 +104,8 @@ async fn credentials(config: &Config) -> Result<SharedCredentialsProvider> {
             None,
             "landfall.toml",
         ))),
-        (None, None) => {
+        // Half a pair is refused where the configuration is read.
+        _ => {
             let loaded = aws_config::defaults(BehaviorVersion::v2026_01_12())
                 .region(Region::new(config.region.clone()))
                 .load()
@@ -117,12 +118,6 @@ async fn credentials(config: &Config) -> Result<SharedCredentialsProvider> {
                 )
             })
         }
-        (Some(_), None) => Err(Error::Denied(
-            "`[objects] access_key` is set without `secret_key`: set both or neither".to_owned(),
-        )),
-        (None, Some(_)) => Err(Error::Denied(
-            "`[objects] secret_key` is set without `access_key`: set both or neither".to_owned(),
-        )),
     }
 }
 
@@ -146,18 +141,5 @@ mod tests {
         assert!(!is_aws("http://127.0.0.1:8333"));
         assert!(!is_aws("https://amazonaws.com.example.org"));
         assert!(!is_aws("https://example.org/s3.amazonaws.com"));
-    }
-
-    #[tokio::test]
-    async fn half_a_pair_of_keys_is_refused_by_name() {
-        let config = Config {
-            access_key: Some("key".to_owned()),
-            ..Config::default()
-        };
-        let error = Objects::new(&config).await.unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "`[objects] access_key` is set without `secret_key`: set both or neither"
-        );
     }
 }
