@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
 
-use ingest::table::{Pass, Rules, Terms};
+use ingest::table::{Pass, Room, Rules, Terms};
 use runtime::config::Profile;
 
 const ROWS: u32 = 800_000;
@@ -98,7 +98,7 @@ fn pass(text: &[u8]) -> u64 {
         part: 917_504,
     };
     let rules = Rules::new(Profile::built_in(), "a.csv").unwrap();
-    let mut pass = Pass::new(rules, &terms, terms.part, "a.csv");
+    let mut pass = Pass::new(rules, &terms, Room::most(&terms), "a.csv");
     for piece in text.chunks(PIECE) {
         assert!(pass.push(piece, &mut |_| Ok(())).unwrap());
     }

@@ -53,9 +53,13 @@ impl Shelves<'_> {
         Ok(None)
     }
 
-    /// Puts the rows and the list of them; answers where the rows are. Safe to repeat: the name is
-    /// claimed for the file, and the same is put there again.
+    /// Puts the rows and the list of them, unless they are there; answers where the rows are. Safe
+    /// to repeat: the name is claimed for the file, and what an earlier try has put under another
+    /// name is found there.
     pub async fn put(&self, rejects: &Rejects, gzip: bool) -> Result<Location, Trouble> {
+        if let Some(location) = self.find().await? {
+            return Ok(location);
+        }
         let mut refused = None;
         for name in self.names() {
             if !self.is_ours(&name).await? {
@@ -125,7 +129,7 @@ impl Shelves<'_> {
         let metadata = self.metadata();
         let rows = rejects.rows();
         let (rows, kind) = if gzip {
-            (packed(&rows), "application/gzip")
+            (packed(&rows)?, "application/gzip")
         } else {
             (rows, "text/csv")
         };
@@ -186,11 +190,10 @@ fn shorten(text: &mut String, bytes: usize) {
 }
 
 /// Packed as the file was, so that name and content agree.
-fn packed(rows: &[u8]) -> Vec<u8> {
+fn packed(rows: &[u8]) -> Result<Vec<u8>, Error> {
     let mut packer = GzEncoder::new(vec![], Compression::default());
-    // Neither fails: it writes into memory.
     let written = packer.write_all(rows).and_then(|()| packer.finish());
-    written.unwrap_or_default()
+    written.map_err(|error| Error::Refused(format!("refused rows cannot be packed: {error}")))
 }
 
 #[cfg(test)]

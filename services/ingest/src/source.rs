@@ -8,8 +8,8 @@ use runtime::Trouble;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::memory::{Memory, Share};
-use crate::table::{Pass, Rules, Seen, Stop, Terms};
+use crate::memory::{Ask, Memory, Share};
+use crate::table::{Pass, Rules, Seen, Stop, Terms, unpack};
 use crate::writer::Writer;
 
 /// Plain files up to so many bytes are read on the async thread: that takes less than to hand
@@ -17,7 +17,6 @@ use crate::writer::Writer;
 const SMALL: u64 = 64 * 1024;
 /// Pieces on their way to the pass.
 const PIECES: usize = 4;
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A file at its source.
 pub struct Source<'a> {
@@ -52,22 +51,18 @@ impl Source<'_> {
         terms: &Terms,
         writer: Option<&Writer>,
     ) -> Result<Result<Held, Vanished>, Trouble> {
-        let mut outgrown = false;
-        loop {
-            match self.try_read(rules, terms, writer, outgrown).await {
+        for ask in [Ask::Usual, Ask::Bounded, Ask::Most] {
+            match self.try_read(rules, terms, writer, ask).await {
                 Ok(held) => return Ok(Ok(held)),
                 Err(End::Vanished(how)) => return Ok(Err(how)),
                 // What was reserved is given back by now.
-                Err(End::Outgrown) if !outgrown => outgrown = true,
-                Err(End::Outgrown) => {
-                    return Err(Trouble::Retry {
-                        reason: "a file takes more memory than any may; this is an error of ingest"
-                            .to_owned(),
-                    });
-                }
+                Err(End::Outgrown) => {}
                 Err(End::Trouble(trouble)) => return Err(trouble),
             }
         }
+        Err(Trouble::Retry {
+            reason: "a file takes more memory than any may; this is an error of ingest".to_owned(),
+        })
     }
 
     async fn try_read(
@@ -75,7 +70,7 @@ impl Source<'_> {
         rules: &Rules,
         terms: &Terms,
         writer: Option<&Writer>,
-        outgrown: bool,
+        ask: Ask,
     ) -> Result<Held, End> {
         let File {
             bucket,
@@ -86,13 +81,9 @@ impl Source<'_> {
         } = self.file;
         let mut body = self.objects.get(bucket, key, version, *size).await?;
         let first = body.chunk().await?.unwrap_or_default();
-        let gzip = first.starts_with(&GZIP);
+        let gzip = first.starts_with(&unpack::MAGIC);
         // The rest stays with the store until there is memory for it.
-        let share = if outgrown {
-            self.memory.most().await
-        } else {
-            self.memory.usual(*size, gzip).await
-        };
+        let share = self.memory.ask(ask, *size, gzip, terms).await;
         let pass = Pass::new(rules.clone(), terms, share.room, key);
         let seen = if *size <= SMALL && !gzip && writer.is_none() {
             here(pass, first, &mut body).await?

@@ -46,12 +46,32 @@ pub struct Terms {
     pub part: u32,
 }
 
+/// For how much memory was reserved. A pass that needs more ends with [`Stop::Outgrown`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Distinct readings.
+    pub readings: u32,
+    /// Bytes of refused rows and of the list of them.
+    pub refused: usize,
+}
+
+impl Room {
+    /// For as much as a file may have under these terms.
+    pub fn most(terms: &Terms) -> Self {
+        Self {
+            readings: terms.part,
+            refused: terms.refused_rows,
+        }
+    }
+}
+
 /// Why a pass ends before the file does.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The file as a whole cannot be read: one line for a person.
     Unreadable(String),
-    /// It has more distinct readings than memory was reserved for: reserve more, and begin again.
+    /// It has more readings or refused rows than memory was reserved for: reserve more, and begin
+    /// again.
     Outgrown,
     /// Whoever takes the parts wants no more.
     Aborted,

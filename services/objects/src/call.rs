@@ -45,7 +45,7 @@ pub(crate) type Request<'a, O, E> =
     Pin<Box<dyn Future<Output = Result<O, SdkError<E, HttpResponse>>> + Send + 'a>>;
 
 /// The requests that Landfall makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Operation {
     Head,
     Get,
@@ -60,10 +60,13 @@ pub(crate) enum Operation {
 /// How a request can fail, before anybody knows what that means for the caller.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// There is no such object or version (404).
+    /// There is no such object, version or setting of a bucket (404).
     Missing,
     /// A precondition was not met (412), or another request was at it in the same moment (409).
     Unmet,
+    /// What a store in trouble says, and what it says of one object that is in trouble: access
+    /// denied, or an internal error. [`Objects::judged`] finds out.
+    Suspect(Error),
     /// The rest.
     Other(Error),
 }
@@ -74,7 +77,7 @@ impl Failure {
         match self {
             Self::Missing => Error::Refused(format!("{call}: not found")),
             Self::Unmet => Error::Refused(format!("{call}: a precondition was not met")),
-            Self::Other(error) => error,
+            Self::Suspect(error) | Self::Other(error) => error,
         }
     }
 
@@ -82,7 +85,7 @@ impl Failure {
         match self {
             Self::Missing => "missing",
             Self::Unmet => "unmet",
-            Self::Other(error) => error.label(),
+            Self::Suspect(error) | Self::Other(error) => error.label(),
         }
     }
 }
@@ -142,6 +145,7 @@ where
             service.code().unwrap_or_default(),
             service.message().unwrap_or_default(),
         ),
+        None if status == 500 => Failure::Suspect(Error::Away(format!("{call}: status {status}"))),
         None if status >= 500 => Failure::Other(Error::Away(format!("{call}: status {status}"))),
         None => Failure::Other(Error::Refused(format!(
             "{call}: the answer (status {status}) cannot be read: {}; check `[objects] endpoint`",
@@ -179,8 +183,8 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
     let away = || Failure::Other(Error::Away(format!("{call}: {}", said())));
     let denied = |why: &str| Failure::Other(Error::Denied(format!("{call}: {why}")));
     match code {
+        "InternalError" => Failure::Suspect(Error::Away(format!("{call}: {}", said()))),
         "SlowDown"
-        | "InternalError"
         | "ServiceUnavailable"
         | "RequestTimeout"
         | "Throttling"
@@ -211,16 +215,18 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
         "KeyTooLongError" | "KeyTooLong" | "XMinioInvalidObjectName" | "InvalidObjectName" => {
             Failure::Other(Error::BadKey(format!("{call}: {}", said())))
         }
+        // What versitygw says, with status 501.
+        "VersioningNotConfigured" => Failure::Missing,
         // An object in an archive tier: the credentials are right, the object cannot be read.
         "InvalidObjectState" => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
         _ => match status {
             404 => Failure::Missing,
             409 | 412 => Failure::Unmet,
-            401 | 403 => denied(&format!(
-                "access denied: the credentials need {} ({})",
+            401 | 403 => Failure::Suspect(Error::Denied(format!(
+                "{call}: access denied: the credentials need {} ({})",
                 operation.rights(),
                 said()
-            )),
+            ))),
             400 if operation == Operation::Bucket => denied(
                 "the store refuses what it is asked: check `[objects] region`, `access_key` and \
                  `secret_key`, and whether temporary credentials have expired",
@@ -229,8 +235,10 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
                 "bucket `{bucket}` is in another region: check `[objects] region`"
             )),
             408 | 429 => away(),
+            501 if operation == Operation::Versioning => Failure::Missing,
+            500 => Failure::Suspect(Error::Away(format!("{call}: {}", said()))),
             501 => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
-            500.. => away(),
+            502.. => away(),
             _ => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
         },
     }

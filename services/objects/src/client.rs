@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use runtime::config::objects::Config;
 
+use crate::blame::Worked;
 use crate::{Error, Result, call};
 
 /// Idle connections are closed before the stores do it (AWS after about 20 s), so that a request
@@ -32,6 +33,7 @@ pub struct Objects {
     pub(crate) client: Client,
     pub(crate) under_way: Arc<Semaphore>,
     pub(crate) timeout: Duration,
+    pub(crate) worked: Worked,
     /// For error messages.
     pub(crate) endpoint: Arc<str>,
 }
@@ -80,6 +82,7 @@ impl Objects {
             client: Client::from_conf(builder.build()),
             under_way: Arc::new(Semaphore::new(connections)),
             timeout: config.timeout,
+            worked: Worked::default(),
             endpoint: config.endpoint.as_deref().unwrap_or("AWS").into(),
         })
     }
@@ -101,7 +104,8 @@ async fn credentials(config: &Config) -> Result<SharedCredentialsProvider> {
             None,
             "landfall.toml",
         ))),
-        (None, None) => {
+        // Half a pair is refused where the configuration is read.
+        _ => {
             let loaded = aws_config::defaults(BehaviorVersion::v2026_01_12())
                 .region(Region::new(config.region.clone()))
                 .load()
@@ -114,12 +118,6 @@ async fn credentials(config: &Config) -> Result<SharedCredentialsProvider> {
                 )
             })
         }
-        (Some(_), None) => Err(Error::Denied(
-            "`[objects] access_key` is set without `secret_key`: set both or neither".to_owned(),
-        )),
-        (None, Some(_)) => Err(Error::Denied(
-            "`[objects] secret_key` is set without `access_key`: set both or neither".to_owned(),
-        )),
     }
 }
 
@@ -143,18 +141,5 @@ mod tests {
         assert!(!is_aws("http://127.0.0.1:8333"));
         assert!(!is_aws("https://amazonaws.com.example.org"));
         assert!(!is_aws("https://example.org/s3.amazonaws.com"));
-    }
-
-    #[tokio::test]
-    async fn half_a_pair_of_keys_is_refused_by_name() {
-        let config = Config {
-            access_key: Some("key".to_owned()),
-            ..Config::default()
-        };
-        let error = Objects::new(&config).await.unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "`[objects] access_key` is set without `secret_key`: set both or neither"
-        );
     }
 }

@@ -17,7 +17,8 @@ pub enum Error {
     /// it, and no file is to blame.
     #[error("{0}")]
     Denied(String),
-    /// The store answered something that will not change by itself.
+    /// The store answered something that will not change by itself, or that is this object's doing:
+    /// the same works for others.
     #[error("{0}")]
     Refused(String),
     /// The store does not take the key: longer, or with other characters, than it stores.

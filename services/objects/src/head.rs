@@ -83,16 +83,12 @@ impl Objects {
             bucket,
             key,
         };
-        let request = self
-            .client
-            .head_object()
-            .bucket(bucket)
-            .key(key)
-            .set_version_id(version.map(str::to_owned))
-            .set_checksum_mode(checksums)
-            .send();
-        match self.call(call, self.timeout, Box::pin(request)).await {
-            Ok(output) => head(call, output).map(Some),
+        let ask = || self.ask(call, version, checksums.clone());
+        match self.judged(call, ask).await {
+            Ok(output) => {
+                self.worked.note(call);
+                head(call, output).map(Some)
+            }
             Err(Failure::Missing) => Ok(None),
             // The answer to a HEAD has no body to say why. Where the bucket refuses too, it is not
             // the object's doing.
@@ -102,6 +98,23 @@ impl Objects {
             }
             Err(failure) => Err(failure.into_error(call)),
         }
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        call: Call<'_>,
+        version: Option<&str>,
+        checksums: Option<ChecksumMode>,
+    ) -> Result<HeadObjectOutput, Failure> {
+        let request = self
+            .client
+            .head_object()
+            .bucket(call.bucket)
+            .key(call.key)
+            .set_version_id(version.map(str::to_owned))
+            .set_checksum_mode(checksums)
+            .send();
+        self.call(call, self.timeout, Box::pin(request)).await
     }
 }
 

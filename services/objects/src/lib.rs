@@ -2,8 +2,10 @@
 //! preconditions; and what a bucket's store makes of those preconditions.
 //!
 //! Every request goes through one place ([`Objects`]' `call`), which bounds how many are under
-//! way, how long each may take, measures it, and sorts what can go wrong into [`Error`].
+//! way, how long each may take, measures it, and sorts what can go wrong into [`Error`]. Where one
+//! object may be to blame instead of the store, another is asked (`blame`).
 
+mod blame;
 mod call;
 mod client;
 mod encoding;

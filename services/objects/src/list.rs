@@ -30,7 +30,7 @@ struct Position {
     objects: Objects,
     bucket: String,
     prefix: String,
-    page: VecDeque<Listed>,
+    page: VecDeque<Result<Listed>>,
     next: Next,
 }
 
@@ -42,12 +42,14 @@ enum Next {
 }
 
 impl Objects {
-    /// Every object under `prefix`, in the store's order, a page at a time.
+    /// Every object under `prefix`, in the store's order, a page at a time. An error in place of an
+    /// object is about this line of the listing only, and others follow; an error of the stream ends
+    /// it.
     pub fn list(
         &self,
         bucket: &str,
         prefix: &str,
-    ) -> impl Stream<Item = Result<Listed>> + Send + use<> {
+    ) -> impl Stream<Item = Result<Result<Listed>>> + Send + use<> {
         let start = Position {
             objects: self.clone(),
             bucket: bucket.to_owned(),
@@ -57,8 +59,8 @@ impl Objects {
         };
         Box::pin(try_unfold(start, |mut position| async move {
             loop {
-                if let Some(listed) = position.page.pop_front() {
-                    return Ok(Some((listed, position)));
+                if let Some(line) = position.page.pop_front() {
+                    return Ok(Some((line, position)));
                 }
                 if matches!(position.next, Next::End) {
                     return Ok(None);
@@ -98,11 +100,10 @@ impl Position {
         let encoded = output.encoding_type() == Some(&EncodingType::Url);
         let next = next(call, &output)?;
         self.page = output
-            .contents
-            .unwrap_or_default()
-            .into_iter()
+            .contents()
+            .iter()
             .map(|object| listed(call, object, encoded))
-            .collect::<Result<_>>()?;
+            .collect();
         self.next = next;
         Ok(())
     }
@@ -119,15 +120,47 @@ fn next(call: Call<'_>, output: &ListObjectsV2Output) -> Result<Next> {
     }
 }
 
-fn listed(call: Call<'_>, object: Object, encoded: bool) -> Result<Listed> {
-    let version = version(call, object.e_tag(), object.last_modified(), None)?;
-    let size = size(call, object.size())?;
-    let written = object.key.unwrap_or_default();
+fn listed(call: Call<'_>, object: &Object, encoded: bool) -> Result<Listed> {
+    let written = object.key().unwrap_or_default();
+    let line = Call {
+        key: written,
+        ..call
+    };
+    let version = version(line, object.e_tag(), object.last_modified(), None)?;
+    let size = size(line, object.size())?;
     let key = if encoded {
-        listed_key(&written)
+        listed_key(written)
             .ok_or_else(|| Error::Refused(format!("{call}: the key {written:?} is not UTF-8")))?
     } else {
-        written
+        written.to_owned()
     };
     Ok(Listed { key, version, size })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::primitives::DateTime;
+
+    use super::*;
+
+    const CALL: Call<'static> = Call {
+        operation: Operation::List,
+        bucket: "b",
+        key: "in/",
+    };
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_refused_by_its_key() {
+        let line = || Object::builder().size(1).e_tag("\"a\"");
+        let at = DateTime::from_secs(1);
+        let untimed = line().key("in/untimed").build();
+        let torn = line().key("in/%ff").last_modified(at).build();
+        let whole = line().key("in/a+b").last_modified(at).build();
+        for (object, named) in [(untimed, "\"in/untimed\""), (torn, "\"in/%ff\"")] {
+            let error = listed(CALL, &object, true).unwrap_err();
+            assert!(matches!(error, Error::Refused(_)), "{error:?}");
+            assert!(error.to_string().contains(named), "{error}");
+        }
+        assert_eq!(listed(CALL, &whole, true).unwrap().key, "in/a b");
+    }
 }

@@ -166,7 +166,7 @@ impl Probe<'_> {
 
     fn unexpected(&self, failure: Failure) -> Error {
         match failure {
-            Failure::Other(error) => error,
+            Failure::Suspect(error) | Failure::Other(error) => error,
             Failure::Missing | Failure::Unmet => Error::Away(format!(
                 "bucket `{}`: an object that was just written under `{PROBE_PREFIX}` is not there",
                 self.one.bucket

@@ -9,6 +9,7 @@ use proto::Version;
 use proto::event::{Location, Vanished};
 use tokio::time::{sleep, timeout};
 
+use crate::blame::blamed;
 use crate::call::{Call, Failure, Operation, causes};
 use crate::head::{size, version};
 use crate::{Error, Objects, Result};
@@ -34,6 +35,8 @@ pub struct Body {
     stream: Option<ByteStream>,
     /// Breaks since the last byte.
     breaks: u32,
+    /// Whether another object could be read meanwhile.
+    suspected: bool,
 }
 
 impl Objects {
@@ -51,9 +54,28 @@ impl Objects {
             offset: 0,
             stream: None,
             breaks: 0,
+            suspected: false,
         };
         body.stream = Some(body.open().await?);
         Ok(body)
+    }
+
+    /// Whether the first byte of an object can be read.
+    pub(crate) async fn can_read(&self, call: Call<'_>) -> bool {
+        let request = self
+            .client
+            .get_object()
+            .bucket(call.bucket)
+            .key(call.key)
+            .range("bytes=0-0")
+            .send();
+        match self.call(call, self.timeout, Box::pin(request)).await {
+            Ok(mut output) => {
+                let byte = timeout(self.timeout, output.body.next()).await;
+                matches!(byte, Ok(Some(Ok(_))))
+            }
+            Err(_) => false,
+        }
     }
 }
 
@@ -64,7 +86,12 @@ impl Body {
             let broken = match self.next().await {
                 Ok(Some(bytes)) if bytes.is_empty() => continue,
                 Ok(Some(bytes)) => return self.advance(bytes).map(Some),
-                Ok(None) if self.offset == self.size => return Ok(None),
+                Ok(None) if self.offset == self.size => {
+                    if self.size > 0 {
+                        self.objects.worked.note(self.call());
+                    }
+                    return Ok(None);
+                }
                 Ok(None) => "it ended early".to_owned(),
                 Err(broken) => broken,
             };
@@ -87,7 +114,7 @@ impl Body {
     }
 
     fn advance(&mut self, bytes: Bytes) -> Result<Bytes> {
-        self.breaks = 0;
+        (self.breaks, self.suspected) = (0, false);
         self.offset += bytes.len() as u64;
         if self.offset > self.size {
             return Err(Error::Refused(format!(
@@ -99,32 +126,54 @@ impl Body {
         Ok(bytes)
     }
 
-    /// Opens a connection again where the last one broke, after a pause.
+    /// Opens a connection again where the last one broke, after a pause. Where that helps nothing,
+    /// the object is to blame if another can be read, and if it breaks as often again after that.
     async fn resume(&mut self, mut broken: String) -> Result<()> {
-        while self.breaks < RESUMES {
-            sleep(PAUSE * 2u32.pow(self.breaks)).await;
-            self.breaks += 1;
-            match self.open().await {
-                Ok(stream) => {
-                    self.stream = Some(stream);
-                    metrics::counter!("landfall_objects_resumed_total").increment(1);
-                    return Ok(());
+        loop {
+            while self.breaks < RESUMES {
+                sleep(PAUSE * 2u32.pow(self.breaks)).await;
+                self.breaks += 1;
+                match self.open().await {
+                    Ok(stream) => {
+                        self.stream = Some(stream);
+                        metrics::counter!("landfall_objects_resumed_total").increment(1);
+                        return Ok(());
+                    }
+                    Err(Error::Away(reason)) => broken = reason,
+                    Err(error) => return Err(error),
                 }
-                Err(Error::Away(reason)) => broken = reason,
-                Err(error) => return Err(error),
+            }
+            self.breaks = 0;
+            let error = Error::Away(format!(
+                "{}: broke at byte {} of {}: {broken}",
+                self.call(),
+                self.offset,
+                self.size
+            ));
+            if self.suspected {
+                return Err(blamed(&error));
+            }
+            self.suspected = self.objects.works_for_another(self.call(), &error).await;
+            if !self.suspected {
+                return Err(error);
             }
         }
-        self.breaks = 0;
-        Err(Error::Away(format!(
-            "{}: broke at byte {} of {}: {broken}",
-            self.call(),
-            self.offset,
-            self.size
-        )))
     }
 
     /// One `GET` of the rest, under the precondition.
     async fn open(&self) -> Result<ByteStream> {
+        match self.objects.judged(self.call(), || self.ask()).await {
+            Ok(output) => {
+                self.check(&output)?;
+                Ok(output.body)
+            }
+            Err(Failure::Missing) => Err(Error::Vanished(Vanished::Gone)),
+            Err(Failure::Unmet) => self.why_unmet().await,
+            Err(failure) => Err(failure.into_error(self.call())),
+        }
+    }
+
+    async fn ask(&self) -> Result<GetObjectOutput, Failure> {
         let Self {
             objects,
             location,
@@ -145,18 +194,9 @@ impl Body {
         if *offset > 0 {
             request = request.range(format!("bytes={offset}-"));
         }
-        match objects
+        objects
             .call(self.call(), objects.timeout, Box::pin(request.send()))
             .await
-        {
-            Ok(output) => {
-                self.check(&output)?;
-                Ok(output.body)
-            }
-            Err(Failure::Missing) => Err(Error::Vanished(Vanished::Gone)),
-            Err(Failure::Unmet) => self.why_unmet().await,
-            Err(failure) => Err(failure.into_error(self.call())),
-        }
     }
 
     /// The answer must be about this version and go on at this byte, whether or not the store

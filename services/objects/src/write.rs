@@ -89,14 +89,14 @@ impl Objects {
         match self.transfer(copy, &copy.version.etag).await {
             Ok(_) => Ok(true),
             Err(Failure::Missing | Failure::Unmet) => Ok(false),
-            // Some stores say of a missing bucket that they have an internal error.
-            Err(Failure::Other(error @ Error::Away(_))) => {
-                match self.must_exist(&copy.destination.bucket).await {
+            Err(failure) => match failure.into_error(call) {
+                // Some stores say of a missing bucket that they have an internal error.
+                away @ Error::Away(_) => match self.must_exist(&copy.destination.bucket).await {
                     Err(denied @ Error::Denied(_)) => Err(denied),
-                    _ => Err(error),
-                }
-            }
-            Err(failure) => Err(failure.into_error(call)),
+                    _ => Err(away),
+                },
+                error => Err(error),
+            },
         }
     }
 
@@ -173,7 +173,7 @@ impl Objects {
             .await
     }
 
-    /// Whether a bucket keeps versions.
+    /// Whether a bucket keeps versions. Where the store knows nothing of versions, it does not.
     pub async fn is_versioned(&self, bucket: &str) -> Result<bool> {
         let call = Call {
             operation: Operation::Versioning,
@@ -183,6 +183,7 @@ impl Objects {
         let request = self.client.get_bucket_versioning().bucket(bucket).send();
         match self.call(call, self.timeout, Box::pin(request)).await {
             Ok(output) => Ok(output.status() == Some(&BucketVersioningStatus::Enabled)),
+            Err(Failure::Missing) => Ok(false),
             Err(failure) => Err(failure.into_error(call)),
         }
     }

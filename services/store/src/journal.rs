@@ -60,6 +60,13 @@ pub trait Journal: Send + Sync + 'static {
         value: &[u8],
     ) -> Result<Option<u64>>;
 
+    /// Puts off that outcomes and registers are forgotten, as if they were marked and written now:
+    /// what still matters must not be taken for something new. Values, revisions and marks stay,
+    /// an outcome without the mark stays without it, and what is not there stays away. Safe to
+    /// repeat. (Where rows expire one by one, they are written again as they are, compared and
+    /// set.)
+    async fn renew(&self, cells: &[Cell], registers: &[Register]) -> Result<()>;
+
     /// Removes registers that were last written before `before`, and outcomes that were marked
     /// before it; answers how many. An outcome without the mark stays, however old: it is still to
     /// be published.

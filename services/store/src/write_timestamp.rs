@@ -16,8 +16,8 @@
 //!   decides. They tie (two readings of theirs have the same write timestamp) with a probability
 //!   of at most 1 in `slots` of the one with more parts: 1 in 100,000 for files read in one part,
 //!   1 in 1,000 for files read in 100 parts. [`crate::Readings`] says what happens then.
-//! - Nothing is ever a whole second above its order time, so that with order times at most a day
-//!   ahead the databases' limit for the future (3 days in `ScyllaDB`) is never met.
+//! - Nothing is ever a whole second above its order time, so that with order times at most 25
+//!   hours ahead the databases' limit for the future (3 days in `ScyllaDB`) is never met.
 
 use jiff::{SignedDuration, Timestamp};
 use proto::FileId;
@@ -28,8 +28,9 @@ use crate::{Error, Result};
 pub const MAX_REPLAY: u32 = 9;
 /// Most parts there is room for.
 pub const MAX_PARTS: u32 = 100_000;
-/// How far ahead of the clock an order time may be.
-pub const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24);
+/// How far ahead of the clock an order time may be: the day that the watcher allows by its own
+/// clock, and an hour by which the clocks of two machines may differ.
+pub const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24 + 1);
 
 /// The write timestamps of one replay of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl WriteTimestamps {
         }
         if order.duration_since(now) > MAX_AHEAD {
             return Err(Error::Broken(format!(
-                "order time {order} of file {file} is more than a day ahead of this machine's \
+                "order time {order} of file {file} is more than 25 hours ahead of this machine's \
                  clock, {now}; set the clocks of this machine and of the object store right"
             )));
         }
@@ -228,6 +229,10 @@ mod tests {
         assert!(refused(order, 0, 100_001, order).contains("in 100001 parts"));
         let fraction = Timestamp::new(1_700_000_000, 1).unwrap();
         assert!(refused(fraction, 0, 1, order).contains("whole seconds"));
+        // What another machine's clock allowed as a day ahead.
+        let by_another_clock =
+            order + SignedDuration::from_hours(24) + SignedDuration::from_mins(30);
+        assert!(WriteTimestamps::new(by_another_clock, file(7), 0, 1, order).is_ok());
         let ahead = order + MAX_AHEAD;
         assert!(WriteTimestamps::new(ahead, file(7), 0, 1, order).is_ok());
         let too_far = ahead + SignedDuration::from_secs(1);

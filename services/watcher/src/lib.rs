@@ -30,7 +30,7 @@ use runtime::{Context, Trouble};
 use connected::Connected;
 use listener::{Limits, Listener};
 use notifications::Notifications;
-use sweep::{History, Lease, Sweep, Wanted};
+use sweep::{History, Lease, Renewed, Sweep, Wanted};
 use watched::Watched;
 
 /// Checks the settings, takes the address, and hands the work over.
@@ -59,6 +59,7 @@ pub async fn start(context: &Context) -> Result<(), Trouble> {
         lease: Lease::new(Arc::clone(&context.journal), own_name()?, sweep::LEASE),
         every: config.watcher.sweep_every,
         stuck_after: config.watcher.stuck_after,
+        renewed: Renewed::default(),
     };
     measure::describe();
     let stop = &context.stop;

@@ -57,7 +57,7 @@ impl Default for Limits {
             body: 1_000_000,
             requests: 64,
             connections: 512,
-            head: Duration::from_secs(30),
+            head: Duration::from_secs(10),
             slow_body: Duration::from_secs(10),
             turn: Duration::from_secs(5),
         }
@@ -97,11 +97,6 @@ impl Listener {
         wanted: Wanted,
         limits: Limits,
     ) -> Result<Self, Trouble> {
-        if tokens.iter().any(|token| token.expose().is_empty()) {
-            return Err(Trouble::Reject {
-                reason: "a token of `[watcher] tokens` is empty: anybody could post".to_owned(),
-            });
-        }
         let refused = |error: std::io::Error| Trouble::Reject {
             reason: format!("`[watcher] listen` = \"{address}\" cannot be listened on: {error}"),
         };
@@ -129,6 +124,7 @@ impl Listener {
     /// Serves until asked to stop, and lets the requests under way come to their end.
     pub(crate) async fn serve(self, stop: CancellationToken) -> Result<(), Trouble> {
         let limits = self.events.limits;
+        let wanted = self.events.wanted.clone();
         let router = Router::new()
             .route("/events", post(events))
             .with_state(self.events);
@@ -142,7 +138,7 @@ impl Listener {
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = accept(&self.listener, &connections) => accepted,
+                accepted = accept(&self.listener, &connections, &wanted) => accepted,
             };
             let (stream, permit) = match accepted {
                 Ok(accepted) => accepted,
@@ -172,11 +168,18 @@ impl Listener {
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
+    wanted: &Wanted,
 ) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections)
-        .acquire_owned()
-        .await
-        .map_err(std::io::Error::other)?;
+    let permit = match Arc::clone(connections).try_acquire_owned() {
+        Ok(permit) => permit,
+        Err(_) => {
+            let permit = Arc::clone(connections).acquire_owned();
+            let permit = permit.await.map_err(std::io::Error::other)?;
+            // Whoever came while nobody was let in may have given up.
+            wanted.sweep();
+            permit
+        }
+    };
     let (stream, _) = listener.accept().await?;
     Ok((stream, permit))
 }

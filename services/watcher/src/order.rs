@@ -127,7 +127,8 @@ pub(crate) fn agrees(head: &Version, announced: &Announced) -> Option<bool> {
 }
 
 /// In a versioned bucket, a version that was covered by a later one before it was looked at comes
-/// to light again when that one is taken away. It is older, and so it is ordered. (Without version
+/// to light again when that one is taken away. It is older, and so it is ordered: before the key's
+/// last, though not always after everything before that, whose order times are not kept. (Without version
 /// ids nothing comes back: an older `Last-Modified` is a clock that was set back.)
 fn is_back_again(row: &Row, head: &Version) -> bool {
     head.id.is_some() && head.last_modified < row.last_modified

@@ -7,7 +7,8 @@
 //! - *Unknown*: looked at, exactly as if a notification had come.
 //! - *Known, and its outcome without mark*: the runtime publishes it.
 //! - *Stuck* ([`verdict`]): said again, [`AGAIN`] times at most.
-//! - *Ended, and still there* (`failed` until a person replays it): noted once, passed over then.
+//! - *Ended, and still there* (`failed` until a person replays it): noted once, passed over then;
+//!   its rows are renewed every day, so that the journal never takes it for something new.
 //! - Everything else waits, and costs a line of a listing and a row of the journal.
 //!
 //! Memory: a page of the listing, a batch of `FILES`, and up to [`SUSPECTS`] small entries.
@@ -18,7 +19,7 @@ mod note;
 mod pass;
 pub(crate) mod verdict;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runtime::Trouble;
@@ -42,6 +43,9 @@ const SUSPECTS: usize = 50_000;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Waits after a sweep that failed: these, and the last from then on.
 const RETRY: [u64; 5] = [1, 2, 5, 10, 30];
+/// How often the journal's rows of what has ended and still lies there are renewed, so that the
+/// journal does not forget it while it is there: rows live seven days at least.
+const RENEW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wish for a sweep, before the clock wants one.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +74,23 @@ pub(crate) struct Sweep {
     pub every: Duration,
     /// `[watcher] stuck_after`
     pub stuck_after: Duration,
+    /// When a sweep last renewed what it saw.
+    pub renewed: Renewed,
+}
+
+/// When something was last renewed by this process.
+#[derive(Debug, Default)]
+pub(crate) struct Renewed(Mutex<Option<Instant>>);
+
+impl Renewed {
+    fn is_due(&self) -> bool {
+        let when = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        when.is_none_or(|when| when.elapsed() >= RENEW)
+    }
+
+    fn note(&self, when: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(when);
+    }
 }
 
 impl Sweep {

@@ -7,7 +7,7 @@ use super::rejects::Rejects;
 use super::rows::{Rows, Taker};
 use super::text::Text;
 use super::unpack::Unpack;
-use super::{Counts, Stop, Terms};
+use super::{Counts, Room, Stop, Terms};
 
 /// A pass that is under way. Needs memory for the readings it has room for, for the refused rows
 /// that are kept, and for the longest line; never for more of the file.
@@ -40,8 +40,8 @@ pub struct Seen {
 }
 
 impl Pass {
-    /// Over the file with this key. `room` is for how many distinct readings memory was reserved.
-    pub fn new(rules: Rules, terms: &Terms, room: u32, key: &str) -> Self {
+    /// Over the file with this key. `room` is for how much memory was reserved.
+    pub fn new(rules: Rules, terms: &Terms, room: Room, key: &str) -> Self {
         Self {
             unpack: Unpack::new(terms.unpacked),
             text: Text::default(),

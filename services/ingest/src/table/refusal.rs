@@ -44,6 +44,8 @@ pub enum Reason {
     DateOrUnix,
     /// A Unix time with an exponent.
     Exponent,
+    /// A second 60, which neither Unix time nor timestamps have.
+    LeapSecond,
     /// A time that timestamps do not reach.
     OutOfRange,
     /// A time that has not come yet.
@@ -76,6 +78,10 @@ impl fmt::Display for Reason {
                 "is a date as well as a Unix time; time_format in the profile says which"
             }
             Self::Exponent => "is a Unix time with an exponent, which has lost digits",
+            Self::LeapSecond => {
+                "is a leap second, which timestamps do not have; write second 59, or 00 of the \
+                 next minute"
+            }
             Self::OutOfRange => "is a time beyond the years -9999 to 9999",
             Self::Future => "lies too far in the future",
             Self::NotANumber => "is not a number",

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use proto::event::Reject;
 
+use super::Stop;
 use super::layout::Layout;
 use super::record::Record;
 use super::refusal::{Refusal, shown};
@@ -22,6 +23,8 @@ pub struct Rejects {
     /// The file's key, as it stands in the list.
     file: String,
     most: usize,
+    /// Bytes that are reserved.
+    room: usize,
     header: Vec<u8>,
     rows: Vec<u8>,
     list: String,
@@ -32,11 +35,13 @@ pub struct Rejects {
 }
 
 impl Rejects {
-    /// Keeps up to `most` bytes of the rows and the list of the file with this key.
-    pub fn new(key: &str, most: usize) -> Self {
+    /// Keeps up to `most` bytes of the rows and the list of the file with this key, for `room` of
+    /// which memory was reserved.
+    pub fn new(key: &str, most: usize, room: usize) -> Self {
         Self {
             file: quoted(key),
             most,
+            room,
             header: vec![],
             rows: vec![],
             list: String::new(),
@@ -51,11 +56,16 @@ impl Rejects {
         put_line(&mut self.header, record);
     }
 
-    /// Notes a row.
-    pub fn put(&mut self, record: &Record<'_>, refusal: Refusal, layout: &Layout) {
+    /// Notes a row. The list says more of each than many a row has bytes.
+    pub fn put(
+        &mut self,
+        record: &Record<'_>,
+        refusal: Refusal,
+        layout: &Layout,
+    ) -> Result<(), Stop> {
         if let Some((rows, _)) = &mut self.beyond {
             *rows += 1;
-            return;
+            return Ok(());
         }
         let reject = Reject {
             line: record.line,
@@ -67,8 +77,11 @@ impl Rejects {
             reason: refusal.reason.to_string(),
         };
         let entry = self.entry(&reject);
-        if self.rows.len() + record.raw.len() + self.list.len() + entry.len() > self.most {
+        let bytes = self.rows.len() + record.raw.len() + self.list.len() + entry.len();
+        if bytes > self.most {
             self.beyond = Some((1, record.line));
+        } else if bytes > self.room {
+            return Err(Stop::Outgrown);
         } else {
             put_line(&mut self.rows, record);
             self.list.push_str(&entry);
@@ -77,6 +90,7 @@ impl Rejects {
         if self.first.len() < FIRST {
             self.first.push(reject);
         }
+        Ok(())
     }
 
     fn entry(&self, reject: &Reject) -> String {

@@ -9,7 +9,7 @@ use super::part::{Overlap, Part};
 use super::record::Record;
 use super::rejects::Rejects;
 use super::row::{Numbers, Row, readings_in};
-use super::{Counts, Stop, Terms};
+use super::{Counts, Room, Stop, Terms};
 
 /// Whoever takes the parts: called when one is complete, except for the last.
 pub type Taker<'a> = dyn FnMut(&mut Part) -> Result<(), Stop> + 'a;
@@ -32,9 +32,10 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Of the file with this key, with room for so many distinct readings at once.
-    pub fn new(rules: Rules, terms: &Terms, room: u32, key: &str) -> Self {
-        let room = room.min(terms.part);
+    /// Of the file with this key, with so much room at once.
+    pub fn new(rules: Rules, terms: &Terms, room: Room, key: &str) -> Self {
+        let refused = room.refused;
+        let room = room.readings.min(terms.part);
         Self {
             rules,
             layout: None,
@@ -49,7 +50,7 @@ impl Rows {
             },
             overlap: Overlap::default(),
             counts: Counts::default(),
-            rejects: Rejects::new(key, terms.refused_rows),
+            rejects: Rejects::new(key, terms.refused_rows, refused),
         }
     }
 
@@ -73,8 +74,7 @@ impl Rows {
             Err(refusal) => {
                 self.counts
                     .refuse(record.lines, readings_in(record, layout));
-                self.rejects.put(record, refusal, layout);
-                Ok(())
+                self.rejects.put(record, refusal, layout)
             }
         }
     }

@@ -54,21 +54,42 @@ pub fn parse(cell: &[u8], format: TimeFormat) -> Result<Time, Reason> {
         return Err(Reason::Empty);
     }
     match format {
-        TimeFormat::Iso => iso(cell).ok_or(Reason::NotIso),
+        TimeFormat::Iso => iso(cell).unwrap_or(Err(Reason::NotIso)),
         TimeFormat::Unix => unix(cell).unwrap_or(Err(exponent(cell).unwrap_or(Reason::NotUnix))),
         TimeFormat::Auto => match fixed(cell) {
             Some(time) => Ok(time),
             None => match unix(cell) {
                 Some(_) if date_or_unix(cell) => Err(Reason::DateOrUnix),
                 Some(time) => time,
-                None => iso(cell).ok_or(exponent(cell).unwrap_or(Reason::NotATime)),
+                None => iso(cell).unwrap_or(Err(exponent(cell).unwrap_or(Reason::NotATime))),
             },
         },
     }
 }
 
-fn iso(cell: &[u8]) -> Option<Time> {
-    fixed(cell).or_else(|| general(cell))
+/// A time of ISO 8601; none if it does not look like one.
+fn iso(cell: &[u8]) -> Option<Result<Time, Reason>> {
+    if let Some(time) = fixed(cell) {
+        return Some(Ok(time));
+    }
+    let time = general(cell)?;
+    // jiff takes it for the second before, where another reading may be.
+    Some(if is_leap_second(cell) {
+        Err(Reason::LeapSecond)
+    } else {
+        Ok(time)
+    })
+}
+
+/// Whether the time of day of what is a time of ISO 8601 has the second 60.
+fn is_leap_second(cell: &[u8]) -> bool {
+    let mut parts = cell.split(|byte| matches!(byte, b'T' | b't' | b' '));
+    let of_day = parts.nth(1).unwrap_or_default();
+    let digits = of_day
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit() || **byte == b':')
+        .filter(|byte| **byte != b':');
+    digits.skip(4).eq(b"60")
 }
 
 /// The form nearly every file has, `2024-01-31T23:59:59`, with a blank for the `T`, a fraction,

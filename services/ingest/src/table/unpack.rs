@@ -5,7 +5,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::Stop;
 
-const MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// What gzip begins with.
+pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Unpacked bytes at a time.
 const PIECE: usize = 64 * 1024;
 
@@ -32,6 +33,7 @@ struct Gzip {
     /// Whether a member is complete, and no other has begun.
     between: bool,
     members: u64,
+    /// Bytes handed over: never more than may be.
     unpacked: u64,
 }
 
@@ -114,21 +116,24 @@ impl Gzip {
                 self.between = false;
             }
             let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self
+            let result = self
                 .inflate
-                .decompress(bytes, &mut self.piece, FlushDecompress::None)
-                .map_err(|_| self.damaged())?;
+                .decompress(bytes, &mut self.piece, FlushDecompress::None);
             let taken = usize::try_from(self.inflate.total_in() - read).unwrap_or(bytes.len());
             let filled = usize::try_from(self.inflate.total_out() - written).unwrap_or(PIECE);
             bytes = &bytes[taken..];
-            self.unpacked += filled as u64;
-            if self.unpacked > most {
+            // However the bytes are cut, all that comes before an error is handed over.
+            let room = usize::try_from(most - self.unpacked).unwrap_or(usize::MAX);
+            let kept = filled.min(room);
+            self.unpacked += kept as u64;
+            each(&self.piece[..kept])?;
+            if kept < filled {
                 return Err(Stop::Unreadable(format!(
                     "its gzip data unpacks to more than {most} bytes, which is too many for its \
                      size ([ingest] gzip_ratio, [ingest] unpacked)"
                 )));
             }
-            each(&self.piece[..filled])?;
+            let status = result.map_err(|_| self.damaged())?;
             if status == Status::StreamEnd {
                 self.between = true;
                 self.members += 1;

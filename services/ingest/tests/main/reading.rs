@@ -1,6 +1,6 @@
 //! Reads bytes as the service does, and keeps everything that came out.
 
-use ingest::table::{Part, Pass, Rules, Seen, Stop, Terms};
+use ingest::table::{Part, Pass, Room, Rules, Seen, Stop, Terms};
 use runtime::config::Profile;
 use serde_json::json;
 use store::readings::Reading;
@@ -82,7 +82,7 @@ pub(crate) fn read_pieces<'a>(
     key: &str,
 ) -> Outcome {
     let rules = Rules::new(profile, key).unwrap();
-    let mut pass = Pass::new(rules, terms, terms.part, key);
+    let mut pass = Pass::new(rules, terms, Room::most(terms), key);
     let mut written = vec![];
     let mut take = |part: &mut Part| -> Result<(), Stop> {
         written.push(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use futures::TryStreamExt;
+use futures::StreamExt;
 use jiff::Timestamp;
 use mover::Mover;
 use objects::Objects;
@@ -185,8 +185,11 @@ impl Site {
 
     /// Every key of the bucket.
     pub(crate) async fn keys(&self, bucket: &str) -> Vec<String> {
-        let listing = self.objects.list(bucket, "").map_ok(|listed| listed.key);
-        listing.try_collect().await.unwrap()
+        let listing = self.objects.list(bucket, "");
+        listing
+            .map(|line| line.unwrap().unwrap().key)
+            .collect()
+            .await
     }
 }
 

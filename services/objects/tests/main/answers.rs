@@ -232,6 +232,28 @@ async fn a_wrong_secret_is_told_at_the_first_listing() {
 }
 
 #[tokio::test]
+async fn a_store_without_versions_has_buckets_without_versions() {
+    // As versitygw answers, and as a store might that does not know the request at all.
+    for answer in [
+        "HTTP/1.1 501 Not Implemented\r\ncontent-type: application/xml\r\ncontent-length: 101\r\n\r\n\
+         <?xml version=\"1.0\"?><Error><Code>VersioningNotConfigured</Code><Message>not here</Message></Error>  ",
+        "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let canned = Canned::start(answer, MANY).await;
+        let objects = client(&canned.endpoint, LONG, 4).await;
+        assert!(!objects.is_versioned("b").await.unwrap());
+    }
+    let denied = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
+    let canned = Canned::start(denied, MANY).await;
+    let objects = client(&canned.endpoint, LONG, 4).await;
+    let error = objects.is_versioned("b").await.unwrap_err();
+    assert!(
+        error.to_string().contains("`s3:GetBucketVersioning`"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn no_more_requests_are_under_way_than_connections_are_set() {
     let canned = Canned::start("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", 0).await;
     let objects = client(&canned.endpoint, LONG, 2).await;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use objects::{Copy, Error, Listed, Removal};
 
 use crate::store::{Bucket, bucket};
@@ -43,7 +43,7 @@ fn awkward() -> Vec<String> {
 
 async fn listed(bucket: &Bucket, prefix: &str) -> Vec<Listed> {
     let listing = bucket.objects.list(&bucket.name, prefix);
-    listing.try_collect().await.unwrap()
+    listing.map(|line| line.unwrap().unwrap()).collect().await
 }
 
 async fn read(bucket: &Bucket, key: &str) -> Vec<u8> {

@@ -32,6 +32,7 @@ macro_rules! journal_cases {
             registers_have_any_name
             registers_hold_any_value
             what_is_old_is_forgotten_unless_it_is_to_be_published
+            what_is_renewed_is_not_forgotten
             a_caller_that_goes_away_leaves_nothing_half_done
         }
     };
@@ -266,6 +267,35 @@ pub async fn what_is_old_is_forgotten_unless_it_is_to_be_published(stores: &impl
     assert_eq!(journal.forget(between + hour).await.unwrap(), 1 + 2);
     let page = journal.unpublished(between + hour, None, 10);
     assert_eq!(page.await.unwrap().outcomes.len(), 1);
+}
+
+/// Renewed rows are as young as new ones, and hold what they held.
+pub async fn what_is_renewed_is_not_forgotten(stores: &impl Stores) {
+    let journal = stores.journal().await;
+    let register = |number: u64| Register::new("note", number.to_string());
+    for number in 0..2 {
+        journal.settle(&event(number, 0, "")).await.unwrap();
+        journal.mark_published(cell(number, 0), 7).await.unwrap();
+        journal.create(&register(number), b"ended").await.unwrap();
+    }
+    journal.settle(&event(2, 0, "")).await.unwrap();
+    let between = later_than_now();
+    let cells = [cell(0, 0), cell(2, 0), cell(3, 0)];
+    let registers = [register(0), register(3)];
+    journal.renew(&cells, &registers).await.unwrap();
+    journal.renew(&cells, &registers).await.unwrap();
+    assert_eq!(journal.forget(between).await.unwrap(), 2);
+    let kept = journal.settled(cell(0, 0)).await.unwrap().unwrap();
+    assert_eq!(kept.published, Some(7));
+    let kept = journal.read(&register(0)).await.unwrap().unwrap();
+    assert_eq!((&kept.value[..], kept.revision), (&b"ended"[..], 1));
+    // Neither was made, nor marked.
+    assert_eq!(journal.settled(cell(3, 0)).await.unwrap(), None);
+    assert_eq!(journal.read(&register(3)).await.unwrap(), None);
+    let hour = SignedDuration::from_hours(1);
+    let unpublished = journal.unpublished(between + hour, 10).await.unwrap();
+    assert_eq!(unpublished.len(), 1);
+    assert_eq!(journal.forget(between + hour).await.unwrap(), 2);
 }
 
 /// At whatever moment: a cell has its outcome or none, and the journal goes on.

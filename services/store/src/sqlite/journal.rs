@@ -296,6 +296,28 @@ impl crate::Journal for Journal {
         Ok((replaced == 1).then_some(revision + 1))
     }
 
+    async fn renew(&self, cells: &[Cell], registers: &[Register]) -> Result<()> {
+        let now = Timestamp::now().as_microsecond();
+        let (cells, registers) = (cells.to_vec(), registers.to_vec());
+        let weight = cells.len() + registers.len();
+        let renew = move |connection: &Connection, (): &mut ()| {
+            let mut outcome = connection.prepare_cached(
+                "UPDATE outcome SET marked = ?3
+                 WHERE file = ?1 AND replay = ?2 AND marked IS NOT NULL",
+            )?;
+            for cell in &cells {
+                outcome.execute(params![cell.file.bytes(), cell.replay, now])?;
+            }
+            let mut register = connection
+                .prepare_cached("UPDATE register SET written = ?3 WHERE kind = ?1 AND name = ?2")?;
+            for Register { kind, name } in &registers {
+                register.execute(params![kind, name, now])?;
+            }
+            Ok(())
+        };
+        self.writer.run(weight, renew).await
+    }
+
     async fn forget(&self, before: Timestamp) -> Result<u64> {
         let before = before.as_microsecond();
         let mut forgotten = 0;

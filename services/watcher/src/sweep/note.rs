@@ -21,7 +21,8 @@ pub(super) enum Note {
 /// The notes of a journal.
 pub(super) struct Notes<'a>(pub(super) &'a dyn Journal);
 
-fn register(file: FileId) -> Register {
+/// Where the note about a file is.
+pub(super) fn register(file: FileId) -> Register {
     Register::new("sweep", file.to_string())
 }
 

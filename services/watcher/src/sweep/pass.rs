@@ -11,8 +11,9 @@ use proto::event::FoundBy;
 use proto::{FileId, Version};
 use runtime::Trouble;
 use store::journal::Settled;
+use tokio::time::Instant;
 
-use super::note::{Note, Notes};
+use super::note::{self, Note, Notes};
 use super::verdict::{Horizon, Patience, Suspect, Verdict};
 use super::{AGAIN, SUSPECTS, Sweep};
 use crate::connected::first_way;
@@ -53,11 +54,14 @@ pub(super) struct Pass<'a> {
     horizon: Horizon,
     patience: Patience,
     suspects: HashMap<FileId, Suspect>,
+    /// Whether the journal is asked to keep what has ended.
+    renews: bool,
     tally: Tally,
 }
 
 impl<'a> Pass<'a> {
     pub(super) async fn run(sweep: &'a Sweep) -> Result<Tally, Trouble> {
+        let began = Instant::now();
         let patience = Patience {
             now: Timestamp::now(),
             stuck_after: sweep.stuck_after,
@@ -67,6 +71,7 @@ impl<'a> Pass<'a> {
             horizon: sweep.history.horizon().await?,
             patience,
             suspects: HashMap::new(),
+            renews: sweep.renewed.is_due(),
             tally: Tally::default(),
         };
         let connected = &sweep.connected;
@@ -77,6 +82,9 @@ impl<'a> Pass<'a> {
             }
         }
         pass.judge().await?;
+        if pass.renews {
+            sweep.renewed.note(began);
+        }
         Ok(pass.tally)
     }
 
@@ -87,8 +95,15 @@ impl<'a> Pass<'a> {
     async fn list(&mut self, bucket: &str, prefix: &str, versioned: bool) -> Result<(), Trouble> {
         let mut listing = pin!(self.sweep.connected.objects.list(bucket, prefix));
         let mut page = Vec::with_capacity(PAGE);
-        while let Some(listed) = listing.try_next().await? {
+        while let Some(line) = listing.try_next().await? {
             self.tally.listed += 1;
+            let listed = match line {
+                Ok(listed) => listed,
+                Err(error) => {
+                    self.refuse(error.into())?;
+                    continue;
+                }
+            };
             if self
                 .sweep
                 .connected
@@ -133,9 +148,20 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// Counts what cannot be taken: nobody else has to wait for it. An outage is everybody's.
+    fn refuse(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        if let Trouble::Outage { .. } = trouble {
+            return Err(trouble);
+        }
+        self.tally.refused += 1;
+        let first = &mut self.tally.first_refused;
+        first.get_or_insert_with(|| trouble.to_string());
+        Ok(())
+    }
+
     /// Which versions a page shows. A listing knows no version ids: there `HEAD` has to say.
     async fn identify(
-        &self,
+        &mut self,
         bucket: &str,
         page: Vec<Listed>,
         versioned: bool,
@@ -151,18 +177,25 @@ impl<'a> Pass<'a> {
                 .collect());
         }
         let objects = &self.sweep.connected.objects;
-        let found: Vec<Option<(String, FileId)>> = stream::iter(page)
-            .map(async |Listed { key, .. }| {
-                let head = objects.head(bucket, &key).await?;
-                Ok::<_, Trouble>(head.map(|head| {
-                    let file = id(&key, &head.version);
-                    (key, file)
-                }))
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        Ok(found.into_iter().flatten().collect())
+        let mut heads = pin!(
+            stream::iter(page)
+                .map(async |Listed { key, .. }| {
+                    let head = objects.head(bucket, &key).await?;
+                    Ok::<_, Trouble>(head.map(|head| {
+                        let file = id(&key, &head.version);
+                        (key, file)
+                    }))
+                })
+                .buffer_unordered(AT_ONCE)
+        );
+        let mut found = vec![];
+        while let Some(head) = heads.next().await {
+            match head {
+                Ok(head) => found.extend(head),
+                Err(trouble) => self.refuse(trouble)?,
+            }
+        }
+        Ok(found)
     }
 
     /// Looks at keys whose version nobody knows, as a notification would make the watcher do.
@@ -192,12 +225,7 @@ impl<'a> Pass<'a> {
                     Seen::Known(settled) => known.push(settled),
                     Seen::Gone => {}
                 },
-                Err(outage @ Trouble::Outage { .. }) => return Err(outage),
-                Err(trouble) => {
-                    self.tally.refused += 1;
-                    let first = &mut self.tally.first_refused;
-                    first.get_or_insert_with(|| trouble.to_string());
-                }
+                Err(trouble) => self.refuse(trouble)?,
             }
         }
         Ok(())
@@ -223,15 +251,34 @@ impl<'a> Pass<'a> {
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
+        let mut over = vec![];
         for (file, suspect, note) in noted {
             match note {
-                Some((Note::Ended(_), _)) => self.tally.ended += 1,
-                Some((Note::GivenUp, _)) => self.tally.given_up += 1,
+                Some((Note::Ended(_), _)) => {
+                    self.tally.ended += 1;
+                    over.push(file);
+                }
+                Some((Note::GivenUp, _)) => {
+                    self.tally.given_up += 1;
+                    over.push(file);
+                }
                 Some((Note::Again(_), _)) | None => {
                     self.suspects.insert(file, suspect);
                 }
             }
         }
+        self.renew(&over).await
+    }
+
+    /// Keeps the journal from forgetting files whose objects are still there: they would begin
+    /// their lives again, as if they had just come.
+    async fn renew(&self, over: &[FileId]) -> Result<(), Trouble> {
+        if !self.renews || over.is_empty() {
+            return Ok(());
+        }
+        let cells: Vec<_> = over.iter().copied().map(first_way).collect();
+        let notes: Vec<_> = over.iter().copied().map(note::register).collect();
+        self.sweep.connected.journal.renew(&cells, &notes).await?;
         Ok(())
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Bed {
     store: &'static Store,
     folder: TempDir,
     settings: String,
+    /// Where the store is for the watchers, if it is elsewhere than for the test.
+    pub(crate) endpoint: Option<String>,
 }
 
 impl Bed {
@@ -62,6 +64,7 @@ impl Bed {
             store,
             folder,
             settings: settings.to_owned(),
+            endpoint: None,
         };
         bed.objects = Objects::new(&bed.config(User::Watcher).objects)
             .await
@@ -82,6 +85,7 @@ impl Bed {
             secret_key,
             ..
         } = self.store;
+        let endpoint = self.endpoint.as_ref().unwrap_or(endpoint);
         format!(
             "nats.url = '{}'\nnats.duplicate_window = '100ms'\n\
              objects.endpoint = '{endpoint}'\nobjects.access_key = '{access_key}'\n\

@@ -178,3 +178,22 @@ async fn many_at_once_are_all_stored() {
     watcher.stop().await;
     assert_eq!(bed.last_sequence("STORAGE").await, 300);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_shuts_the_door_with_silence_makes_it_sweep() {
+    let bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch_deafly().await;
+    let port = watcher.events.number();
+    let mut silent = vec![];
+    for _ in 0..512 {
+        silent.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    let before = bed.sweeps().await;
+    // Served as soon as the first of the silent are turned away, and swept for whoever gave up.
+    assert_eq!(watcher.post(TOKEN, b"{\"Records\":[]}").await.status, 200);
+    until("a sweep", async || {
+        (bed.sweeps().await > before).then_some(())
+    })
+    .await;
+    watcher.stop().await;
+}

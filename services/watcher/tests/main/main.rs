@@ -9,6 +9,7 @@ mod dead_letters;
 mod http;
 mod listener;
 mod process;
+mod proxy;
 mod seaweedfs;
 mod stuck;
 mod sweep;

@@ -157,3 +157,26 @@ async fn a_stream_that_was_lost_and_made_anew_is_told_of_what_still_lies_there()
     keys.dedup();
     assert_eq!(keys.len(), 20);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_ended_and_still_lies_there_is_not_forgotten() {
+    use store::journal::{Journal, Register};
+    let bed = Bed::new(QUICK).await;
+    let watcher = bed.watch().await;
+    bed.upload("incoming/failed.csv", "one").await;
+    let events = acknowledge(&bed, 1).await;
+    fail(&bed, &events[0]).await;
+    let note = Register::new("sweep", events[0].subject.to_string());
+    until("it is noted", async || {
+        bed.journal().await.read(&note).await.unwrap().map(drop)
+    })
+    .await;
+    watcher.stop().await;
+    // Everything that was written up to here is old now, and what lies there is seen once more.
+    let old = Timestamp::now();
+    bed.watch_deafly().await.stop().await;
+    bed.journal().await.forget(old).await.unwrap();
+    let watcher = bed.watch_deafly().await;
+    watcher.stop().await;
+    assert_eq!(bed.arrived().await.len(), 1);
+}

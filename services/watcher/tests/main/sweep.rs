@@ -4,6 +4,7 @@ use proto::event::FoundBy;
 use store::journal::{Journal, Register};
 
 use crate::bed::{Bed, until};
+use crate::proxy;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_landed_while_nobody_listened_is_found_at_start() {
@@ -104,4 +105,35 @@ async fn a_watcher_that_was_stopped_gives_the_lease_back() {
     let entry = bed.journal().await.read(&lease).await.unwrap().unwrap();
     let lease: serde_json::Value = serde_json::from_slice(&entry.value).unwrap();
     assert_eq!(lease["holder"], serde_json::Value::Null);
+}
+
+/// A listing with a line without tag and time, one whose key is not UTF-8, and one as it should be.
+fn odd_listing(request: &str) -> Option<String> {
+    if !request.contains("list-type=2") {
+        return None;
+    }
+    let body = "<?xml version=\"1.0\"?><ListBucketResult><EncodingType>url</EncodingType>\
+        <IsTruncated>false</IsTruncated>\
+        <Contents><Key>incoming/a.csv</Key><Size>1</Size></Contents>\
+        <Contents><Key>incoming/%FF.csv</Key><LastModified>2026-01-01T00:00:00Z</LastModified>\
+        <ETag>\"a\"</ETag><Size>1</Size></Contents>\
+        <Contents><Key>incoming/z.csv</Key><LastModified>2026-01-01T00:00:00Z</LastModified>\
+        <ETag>\"a\"</ETag><Size>1</Size></Contents></ListBucketResult>";
+    let length = body.len();
+    Some(format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_the_listing_that_cannot_be_read_is_passed_over() {
+    let mut bed = Bed::new("watcher.sweep_every = '1h'").await;
+    bed.upload("incoming/z.csv", "one").await;
+    let store = bed.access().0.to_owned();
+    bed.endpoint = Some(proxy::before(&store, odd_listing));
+    let watcher = bed.watch_deafly().await;
+    let arrived = bed.wait_for_arrived(1).await;
+    watcher.stop().await;
+    assert_eq!(arrived[0].file.key, "incoming/z.csv");
 }

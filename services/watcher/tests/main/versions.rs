@@ -6,6 +6,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use proto::event::FoundBy;
 
 use crate::bed::Bed;
+use crate::proxy;
 
 fn client(bed: &Bed) -> Client {
     let (endpoint, access_key, secret_key) = bed.access();
@@ -97,6 +98,36 @@ async fn a_version_that_comes_to_light_again_is_found_by_the_sweep_and_ordered_a
     assert_eq!(arrived[1].file.version, first);
     assert_eq!(arrived[1].found_by, FoundBy::Sweep);
     assert!(arrived[1].file.order < arrived[0].file.order);
+}
+
+/// A store that denies every look at `incoming/bad.csv`.
+fn denies_bad(request: &str) -> Option<String> {
+    let bad = request.starts_with("HEAD ") && request.contains("/incoming/bad.csv");
+    bad.then(|| {
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_cannot_be_looked_at_keeps_nobody_from_being_swept() {
+    let mut bed = Bed::new("watcher.sweep_every = '1s'").await;
+    keep_versions(&bed).await;
+    for name in ["a", "bad", "c"] {
+        bed.upload(&format!("incoming/{name}.csv"), name).await;
+    }
+    let store = bed.access().0.to_owned();
+    bed.endpoint = Some(proxy::before(&store, denies_bad));
+    // Ready is who has swept once.
+    let watcher = bed.watch_deafly().await;
+    bed.upload("incoming/later.csv", "later").await;
+    let arrived = bed.wait_for_arrived(3).await;
+    watcher.stop().await;
+    let mut keys: Vec<&str> = arrived.iter().map(|a| a.file.key.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(
+        keys,
+        ["incoming/a.csv", "incoming/c.csv", "incoming/later.csv"]
+    );
 }
 
 async fn delete(client: &Client, bed: &Bed, version: Option<&str>) {

@@ -36,6 +36,8 @@ async fn a_decision_is_obeyed_whatever_is_configured_after_a_crash() {
     bed.config.profiles.clear();
     bed.add_profile("p", &json!({ "budget": 0, "delimiter": ";" }));
     bed.config.ingest.longest_line = 5;
+    bed.config.ingest.in_memory = 1;
+    bed.config.ingest.refused_rows = 1;
     bed.config.ingest.rejected_rows = "elsewhere/".to_owned();
     let late = bed
         .ingest()

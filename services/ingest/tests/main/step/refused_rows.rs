@@ -143,3 +143,33 @@ async fn refused_rows_go_where_files_are_filed() {
     assert_eq!(rows.bucket, ARCHIVE);
     assert_eq!(bed.bytes(&rows).await.unwrap(), REFUSED.as_bytes());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_rows_stay_under_the_name_where_they_are() {
+    let bed = bed("once").await;
+    // Somebody else's lies there at first, and is taken away before the step is repeated.
+    let foreign = format!("rejected-rows/{}", bed.key("a.csv"));
+    bed.put(BUCKET, &foreign, "somebody's").await;
+    let arrived = bed.upload_for("lenient", "a.csv", ROWS).await;
+    let rows = refused(&bed, &arrived).await;
+    assert_ne!(rows.key, foreign);
+    bed.delete(BUCKET, &foreign).await;
+    assert_eq!(refused(&bed, &arrived).await, rows);
+    assert_eq!(bed.bytes(&location(BUCKET, &foreign)).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_file_of_nothing_but_bad_rows_has_all_of_them_in_its_list() {
+    let bed = bed("many").await;
+    // What is wrong with each row takes far more than the row does.
+    let rows = "x\n".repeat(3000);
+    let text = format!("sensor_id,timestamp,value\n{rows}");
+    let arrived = bed.upload("a.csv", text.clone()).await;
+    let (_, report) = crate::bed::rejected(run(&bed.ingest(), &arrived).await);
+    assert_eq!(report.rejected_lines, 3000);
+    let at = report.rejects.unwrap();
+    assert_eq!(bed.bytes(&at).await.unwrap(), text.as_bytes());
+    let list = location(BUCKET, &format!("{}{LIST}", at.key));
+    let list = String::from_utf8(bed.bytes(&list).await.unwrap()).unwrap();
+    assert_eq!(list.lines().count(), 3001);
+}

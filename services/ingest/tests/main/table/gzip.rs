@@ -44,6 +44,31 @@ proptest! {
         prop_assert_eq!(unpacked.seen.counts.stored, rows as u64);
     }
 
+    /// A later look gets the same bytes otherwise cut, and must see the same.
+    #[test]
+    fn what_is_damaged_or_too_large_is_read_alike_however_it_is_cut(
+        rows in 1_usize..3000,
+        damage in prop::option::of((any::<prop::sample::Index>(), 0_u32..8)),
+        unpacked in prop_oneof![Just(u64::MAX), 0_u64..60_000],
+        sizes in prop::collection::vec(1_usize..3000, 1..5),
+    ) {
+        let mut packed = pack(&table(rows));
+        if let Some((at, bit)) = damage {
+            let at = 10 + at.index(packed.len() - 10);
+            packed[at] ^= 1 << bit;
+        }
+        let mut terms = terms();
+        terms.unpacked = unpacked;
+        let profile = profile(&json!({}));
+        let whole = read_pieces([&packed[..]], &profile, &terms, "a.csv.gz");
+        for size in sizes {
+            let cut = read_pieces(packed.chunks(size), &profile, &terms, "a.csv.gz");
+            prop_assert_eq!(&cut.seen.problem, &whole.seen.problem);
+            prop_assert_eq!(&cut.seen.counts, &whole.seen.counts);
+            prop_assert_eq!(&cut.written, &whole.written);
+        }
+    }
+
     #[test]
     fn a_file_that_was_cut_off_anywhere_is_refused(rows in 0_usize..500, cut: prop::sample::Index) {
         let packed = pack(&table(rows));

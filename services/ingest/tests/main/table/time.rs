@@ -6,8 +6,11 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use runtime::config::profile::TimeFormat;
 
-/// What jiff makes of a text with or without a zone.
+/// What jiff makes of a text with or without a zone, but for leap seconds, which it moves.
 fn by_jiff(text: &str) -> Option<Time> {
+    if text.get(17..19) == Some("60") {
+        return None;
+    }
     let of_day = text.get(10..).unwrap_or_default();
     let timestamp: Timestamp = if of_day.contains(['Z', 'z', '+', '-']) {
         text.parse().ok()?
@@ -27,6 +30,32 @@ fn at(milliseconds: i64, truncated: bool) -> Result<Time, Reason> {
         milliseconds,
         truncated,
     })
+}
+
+#[test]
+fn a_leap_second_is_refused_and_not_moved() {
+    for text in [
+        "2016-12-31T23:59:60Z",
+        "2016-12-31 23:59:60",
+        "2016-12-31T23:59:60.5Z",
+        "2017-01-01T00:59:60+01:00",
+        "20161231T235960Z",
+        "2016-12-31t23:59:60z",
+    ] {
+        for format in [TimeFormat::Auto, TimeFormat::Iso] {
+            assert_eq!(
+                parse(text.as_bytes(), format),
+                Err(Reason::LeapSecond),
+                "{text}"
+            );
+        }
+    }
+    assert_eq!(
+        parse(b"2016-12-31T23:59:59+00:60", TimeFormat::Auto),
+        Err(Reason::NotATime)
+    );
+    let before = parse(b"20161231T235959Z", TimeFormat::Auto);
+    assert_eq!(before, at(1_483_228_799_000, false));
 }
 
 proptest! {

@@ -117,6 +117,10 @@ impl Journal for Registers {
         unimplemented!()
     }
 
+    async fn renew(&self, _: &[Cell], _: &[Register]) -> store::Result<()> {
+        unimplemented!()
+    }
+
     async fn forget(&self, _: Timestamp) -> store::Result<u64> {
         unimplemented!()
     }
