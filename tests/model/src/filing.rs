@@ -154,8 +154,8 @@ pub enum Action {
     Damage(usize),
     /// A mover dies; a copy that it has asked for is written all the same where true.
     Crash(usize, bool),
-    /// These bytes are uploaded under the key.
-    Upload(u8),
+    /// The key is uploaded to: other bytes than ever, or, where true, the first file's.
+    Upload(bool),
     /// The oldest version at the source is taken away.
     Delete,
     /// A stranger puts an object where both files would go.
@@ -510,8 +510,8 @@ impl Filing {
             }
         }
         if state.outside > 0 {
-            actions.push(Action::Upload(1));
-            actions.extend(self.bounds.identical.then_some(Action::Upload(0)));
+            actions.push(Action::Upload(false));
+            actions.extend(self.bounds.identical.then_some(Action::Upload(true)));
             actions.extend((!state.source.is_empty()).then_some(Action::Delete));
             let free = state.filed[0].is_none();
             actions.extend((self.bounds.strangers && free).then_some(Action::Stranger));
@@ -531,18 +531,18 @@ impl Filing {
         left.is_empty()
     }
 
-    fn upload(&self, state: &mut State, bytes: u8) {
+    fn upload(&self, state: &mut State, identical: bool) {
         state.outside -= 1;
         state.time += 1;
         let upload = Upload {
-            bytes,
+            bytes: if identical { 0 } else { state.time },
             time: state.time,
         };
         if !self.bounds.versioned {
             state.source.clear();
         }
         state.source.push(upload);
-        if bytes == 1 && state.files[1].is_none() {
+        if !identical && state.files[1].is_none() {
             state.files[1] = Some(upload);
         }
     }
@@ -702,7 +702,7 @@ impl Model for Filing {
                 }
             }
             Action::Crash(mover, written) => self.crash(&mut state, mover, written),
-            Action::Upload(bytes) => self.upload(&mut state, bytes),
+            Action::Upload(identical) => self.upload(&mut state, identical),
             Action::Delete => {
                 state.outside -= 1;
                 state.source.remove(0);

@@ -145,8 +145,8 @@ pub struct State {
     /// The key's row, and how often it was written.
     row: Option<(Row, u8)>,
     cells: Vec<Option<Cell>>,
-    /// The order times of the events that were published for a version, without repetitions.
-    said: Vec<Vec<u8>>,
+    /// The events that were published for a version, without repetitions.
+    said: Vec<Vec<Event>>,
     twice: bool,
     /// Notifications of a version that were not acknowledged.
     notifications: Vec<u8>,
@@ -167,9 +167,17 @@ struct Row {
     order: u8,
 }
 
+/// `arrived`, as two watchers would write it differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Event {
+    order: u8,
+    /// Found by the sweep.
+    swept: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Cell {
-    order: u8,
+    event: Event,
     marked: bool,
 }
 
@@ -192,11 +200,11 @@ enum Line {
     Look(Option<(Row, u8)>, usize),
     WriteRow(Option<(Row, u8)>, usize, u8),
     Settle(usize, u8),
-    Publish(usize, u8),
+    Publish(usize, Event),
     Mark(usize),
     Acknowledge(Option<usize>),
     /// The weaker order: the row last.
-    LateRow(usize, u8),
+    LateRow(usize, Event),
 }
 
 impl Order {
@@ -327,30 +335,34 @@ impl Order {
                 self.write_row(state, announced, row, version, order)
             }
             Line::Settle(version, order) => {
-                let fresh = Cell {
+                let own = Event {
                     order,
+                    swept: announced.is_none(),
+                };
+                let fresh = Cell {
+                    event: own,
                     marked: false,
                 };
                 let cell = *state.cells[version].get_or_insert(fresh);
-                let said = if self.is(Weaker::OwnEvent) {
-                    order
-                } else {
-                    cell.order
+                let said = match self.weaker {
+                    Some(Weaker::OwnEvent) => own,
+                    _ => cell.event,
                 };
                 match cell.marked {
-                    _ if self.is(Weaker::SettleFirst) => Line::LateRow(version, cell.order),
+                    _ if self.is(Weaker::SettleFirst) => Line::LateRow(version, cell.event),
                     _ if self.is(Weaker::AcknowledgeFirst) => Line::Acknowledge(Some(version)),
                     true if !self.is(Weaker::OwnEvent) => Line::Acknowledge(Some(version)),
                     _ => Line::Publish(version, said),
                 }
             }
-            Line::LateRow(version, order) => {
+            Line::LateRow(version, event) => {
+                let order = event.order;
                 let revision = state.row.map_or(0, |(_, revision)| revision);
                 state.row = Some((Row { version, order }, revision + 1));
-                Line::Publish(version, order)
+                Line::Publish(version, event)
             }
-            Line::Publish(version, order) => {
-                publish(state, version, order);
+            Line::Publish(version, event) => {
+                publish(state, version, event);
                 Line::Mark(version)
             }
             Line::Mark(version) => {
@@ -380,7 +392,7 @@ impl Order {
             return if cell.marked || announced.is_none() {
                 Line::Acknowledge(announced.and(Some(version)))
             } else {
-                Line::Publish(version, cell.order)
+                Line::Publish(version, cell.event)
             };
         }
         let last = row.map(|(row, _)| row);
@@ -423,7 +435,7 @@ impl Order {
         }
         let version = found.filter(|_| self.is(Weaker::AcknowledgeFirst))?;
         let cell = state.cells[version].filter(|cell| !cell.marked)?;
-        Some(Line::Publish(version, cell.order))
+        Some(Line::Publish(version, cell.event))
     }
 
     fn is_quiet(&self, state: &State) -> bool {
@@ -433,17 +445,18 @@ impl Order {
     }
 }
 
-fn publish(state: &mut State, version: usize, order: u8) {
+fn publish(state: &mut State, version: usize, event: Event) {
     let said = &mut state.said[version];
     state.twice |= !said.is_empty();
-    if !said.contains(&order) {
-        said.push(order);
+    if !said.contains(&event) {
+        said.push(event);
     }
 }
 
 /// Whether order times increase with the uploads, as far as they are settled.
 fn in_order(state: &State) -> bool {
-    let orders: Vec<u8> = state.cells.iter().flatten().map(|it| it.order).collect();
+    let cells = state.cells.iter().flatten();
+    let orders: Vec<u8> = cells.map(|cell| cell.event.order).collect();
     orders.windows(2).all(|pair| pair[0] < pair[1])
 }
 
@@ -502,7 +515,7 @@ impl Model for Order {
             }
             Action::Publish(version) => {
                 let cell = before.cells[version]?;
-                publish(&mut state, version, cell.order);
+                publish(&mut state, version, cell.event);
                 state.cells[version] = Some(Cell {
                     marked: true,
                     ..cell
@@ -528,8 +541,8 @@ impl Model for Order {
             always(SAID_AS_STORED, |_, state| {
                 let mut cells = state.cells.iter().zip(&state.said);
                 cells.all(|(cell, said)| {
-                    let stored = cell.map(|cell| cell.order);
-                    said.iter().all(|order| Some(*order) == stored)
+                    let stored = cell.map(|cell| cell.event);
+                    said.iter().all(|event| Some(*event) == stored)
                 })
             }),
             always(ACKNOWLEDGED_LAST, |_, state| !state.early),
@@ -593,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn publishing_ones_own_event_says_two_order_times() {
+    fn publishing_ones_own_event_tells_of_one_version_in_two_ways() {
         finds(Bounds::SMALL, Weaker::OwnEvent, SAID_AS_STORED);
     }
 

@@ -45,10 +45,12 @@ impl Bounds {
 /// A rule that is weaker than the code's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weaker {
-    /// The sweep publishes again whatever it sees.
+    /// The sweep publishes again whatever it sees, each time it comes round.
     Everything,
     /// It looks at the age of a file's last event, and not whether that was acknowledged.
     AgeAlone,
+    /// It asks whether a file's last event was acknowledged, and not whether those before it were.
+    LastAlone,
     /// It does not ask whether the file has ended.
     EndedToo,
     /// It does not count.
@@ -119,7 +121,7 @@ pub struct State {
     arrived: u8,
     losses: u8,
     crashes: u8,
-    /// It was published again while it waited; after it had ended.
+    /// It was taken for stuck while it waited; after it had ended.
     wrong: [bool; 2],
 }
 
@@ -201,11 +203,6 @@ impl State {
             .map(|(at, _)| at)
     }
 
-    /// How far a reader has acknowledged: to the end where nothing is left for it.
-    fn passed(&self, reader: Reader) -> usize {
-        self.next(reader).unwrap_or(self.files.len())
-    }
-
     fn has_ended(&self) -> bool {
         let ends = |said: &Said| matches!(said.what, What::Moved | What::Failed);
         self.files.iter().any(ends)
@@ -254,8 +251,12 @@ impl Sweep {
             What::Arrived => Reader::Ingest,
             _ => Reader::Mover,
         };
-        let acknowledged = state.passed(reader) == state.files.len();
-        last.old && (acknowledged || self.is(Weaker::AgeAlone))
+        let acknowledged = match self.weaker {
+            Some(Weaker::AgeAlone) => true,
+            Some(Weaker::LastAlone) => state.next(reader).is_none(),
+            _ => !state.waits(),
+        };
+        last.old && acknowledged
     }
 
     /// What the mover has moved is in no listing any more.
@@ -327,7 +328,8 @@ impl Sweep {
     fn go(&self, state: &mut State, line: Line) -> Option<Line> {
         match line {
             Line::Count => {
-                if state.counted >= 2 && !self.is(Weaker::Uncounted) {
+                let counts = !self.is(Weaker::Uncounted) && !self.is(Weaker::Everything);
+                if state.counted >= 2 && counts {
                     state.given_up = true;
                     return None;
                 }
@@ -335,8 +337,6 @@ impl Sweep {
                 Some(Line::Publish)
             }
             Line::Publish => {
-                state.wrong[0] |= state.waits();
-                state.wrong[1] |= state.has_ended();
                 state.say(What::Arrived);
                 self.is(Weaker::CountedLast).then_some(Line::CountLast)
             }
@@ -418,7 +418,11 @@ impl Model for Sweep {
                     }
                 }
             }
-            Action::Look => state.sweeping = Some(self.first_line(before)),
+            Action::Look => {
+                state.wrong[0] |= before.waits();
+                state.wrong[1] |= before.has_ended();
+                state.sweeping = Some(self.first_line(before));
+            }
             Action::Go => {
                 let line = before.sweeping?;
                 state.sweeping = self.go(&mut state, line);
@@ -481,6 +485,11 @@ mod tests {
     #[test]
     fn a_sweep_that_looks_at_the_age_alone_repeats_what_waits() {
         finds(Bounds::SMALL, Weaker::AgeAlone, WAITING);
+    }
+
+    #[test]
+    fn a_sweep_that_looks_at_the_last_event_alone_repeats_what_waits_for_the_mover() {
+        finds(Bounds::SMALL, Weaker::LastAlone, WAITING);
     }
 
     #[test]
