@@ -148,7 +148,7 @@ type Rows = u8;
 const OF_PROFILE: [Rows; 2] = [0b00_00_11, 0b00_11_00];
 const OF_ANOTHER: Rows = 0b11_00_00;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Decision {
     /// By this profile.
     Ingest(usize),
@@ -156,7 +156,7 @@ enum Decision {
     Superseded,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Outcome {
     Ingested,
     Rejected,
@@ -165,7 +165,7 @@ enum Outcome {
 }
 
 /// A worker's next line, and what it knows by then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Line {
     Look,
     ReadDecision,
@@ -397,6 +397,8 @@ impl Model for Deciding {
                 state.profile = 1 - before.profile;
             }
         }
+        // Workers are alike.
+        state.workers.sort();
         Some(state)
     }
 

@@ -43,7 +43,7 @@ where
             match (&property.expectation, found) {
                 (Expectation::Sometimes, None) => Some((property.name, vec![])),
                 (Expectation::Sometimes, Some(_)) | (_, None) => None,
-                (_, Some(path)) => Some((property.name, steps(path.into_actions()))),
+                (_, Some(path)) => Some((property.name, steps(&path.into_actions()))),
             }
         })
         .collect();
@@ -74,10 +74,10 @@ where
     let until = HasDiscoveries::AllOf([property.name].into());
     let checker = model.checker().finish_when(until).spawn_bfs().join();
     let path = checker.discovery(property.name)?;
-    Some(steps(path.into_actions()))
+    Some(steps(&path.into_actions()))
 }
 
-fn steps<A: Debug>(actions: Vec<A>) -> Vec<String> {
+fn steps<A: Debug>(actions: &[A]) -> Vec<String> {
     actions.iter().map(|action| format!("{action:?}")).collect()
 }
 
@@ -116,4 +116,59 @@ fn digest<S: Hash>(state: &S) -> u64 {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts to three, and perhaps begins anew.
+    #[derive(Clone)]
+    struct Counter {
+        round: bool,
+    }
+
+    impl Model for Counter {
+        type State = u8;
+        type Action = ();
+
+        fn init_states(&self) -> Vec<u8> {
+            vec![0]
+        }
+
+        fn actions(&self, state: &u8, actions: &mut Vec<()>) {
+            actions.extend((*state < 3 || self.round).then_some(()));
+        }
+
+        fn next_state(&self, before: &u8, (): ()) -> Option<u8> {
+            Some((before + 1) % 4)
+        }
+
+        fn properties(&self) -> Vec<Property<Self>> {
+            vec![
+                Property::always("below two", |_, state| *state < 2),
+                Property::sometimes("nine", |_, state| *state == 9),
+                Property::always("below four", |_, state| *state < 4),
+            ]
+        }
+    }
+
+    #[test]
+    fn what_breaks_and_what_is_never_seen_is_told() {
+        let explored = explore(Counter { round: false });
+        let steps = vec!["()".to_owned(); 2];
+        assert_eq!(explored.states, 4);
+        assert_eq!(
+            explored.broken,
+            [("below two", steps.clone()), ("nine", vec![])]
+        );
+        assert_eq!(find(Counter { round: false }, "below two"), Some(steps));
+        assert_eq!(find(Counter { round: false }, "below four"), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "a way leads round in a circle")]
+    fn a_way_without_end_is_told() {
+        explore(Counter { round: true });
+    }
 }

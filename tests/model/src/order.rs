@@ -161,14 +161,14 @@ pub struct State {
     back: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Row {
     version: usize,
     order: u8,
 }
 
 /// `arrived`, as two watchers would write it differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Event {
     order: u8,
     /// Found by the sweep.
@@ -182,7 +182,7 @@ struct Cell {
 }
 
 /// A watcher at work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Watcher {
     /// What it heard of; none: it sweeps.
     announced: Option<usize>,
@@ -190,7 +190,7 @@ struct Watcher {
 }
 
 /// Its next line, and what it knows by then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Line {
     ReadRow,
     Head(Option<(Row, u8)>),
@@ -522,6 +522,8 @@ impl Model for Order {
                 });
             }
         }
+        // Watchers are alike.
+        state.watchers.sort();
         Some(state)
     }
 

@@ -90,7 +90,7 @@ pub struct Outcome {
 }
 
 /// What a step may come to. Two runs may answer differently: the world has changed between them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Answer {
     /// An outcome.
     One,
@@ -164,20 +164,20 @@ enum Copy {
 }
 
 /// What a process works on, and its next line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Process {
     Idle,
     At(Work, Line),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Work {
     Input(usize),
     Advisory(usize),
     Sweep,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Line {
     Look,
     Run,
@@ -311,9 +311,7 @@ impl Outcome {
 
     /// What is done about an outcome that is stored.
     fn obey(&self, cell: Cell, again: bool) -> Line {
-        if cell.marked && !again {
-            Line::Acknowledge
-        } else if self.is(Weaker::AcknowledgeFirst) {
+        if cell.marked && !again || self.is(Weaker::AcknowledgeFirst) {
             Line::Acknowledge
         } else if self.is(Weaker::MarkFirst) && !again {
             Line::Mark(cell.answer)
@@ -421,6 +419,8 @@ impl Model for Outcome {
             Action::Copy => state.copies[1] = Copy::Open(0),
             Action::Forget => state.window = false,
         }
+        // Workers are alike.
+        state.processes[..last].sort();
         Some(state)
     }
 

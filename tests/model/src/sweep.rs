@@ -311,9 +311,10 @@ impl Sweep {
         };
         let late = at.is_some_and(|at| state.files[at].late) && !self.is(Weaker::NeverAgain);
         let stored = state.cells[index];
-        let answer = match gives_up {
-            true => What::Failed,
-            false => reader.says(),
+        let answer = if gives_up {
+            What::Failed
+        } else {
+            reader.says()
         };
         let (what, _) = *state.cells[index].get_or_insert((answer, false));
         if stored.is_none() || late {

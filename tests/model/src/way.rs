@@ -30,6 +30,8 @@ pub const BOTH: &str = "both versions are notified";
 pub struct Bounds {
     /// Uploads of the key, 1 or 2.
     pub uploads: usize,
+    /// Replicas of ingest, 1 or 2.
+    pub ingests: usize,
     /// Deletions of the object.
     pub deletions: u8,
     /// Notifications that never come.
@@ -46,27 +48,40 @@ impl Bounds {
     /// One version, and everything that may happen to it.
     pub const ONE: Self = Self {
         uploads: 1,
+        ingests: 1,
         deletions: 1,
         lost: 1,
-        crashes: 2,
+        crashes: 1,
         repeats: 1,
         deliveries: 2,
     };
-    /// Two versions.
+    /// Two versions, and two replicas of ingest that read them at once.
     pub const TWO: Self = Self {
         uploads: 2,
+        ingests: 2,
         deletions: 0,
-        lost: 1,
-        crashes: 1,
+        lost: 0,
+        crashes: 0,
         repeats: 0,
         deliveries: 2,
     };
-    /// What `make soak` explores.
-    pub const DEEP: Self = Self {
-        deletions: 1,
-        repeats: 1,
+    /// Two versions, and a service that dies.
+    pub const DYING: Self = Self {
+        ingests: 1,
+        crashes: 1,
         ..Self::TWO
     };
+    /// What `make soak` explores.
+    pub const DEEP: [(&str, Self); 2] = [
+        (
+            "way, one version",
+            Self {
+                crashes: 2,
+                ..Self::ONE
+            },
+        ),
+        ("way, two versions", Self::DYING),
+    ];
 }
 
 /// A rule that is weaker than the code's.
@@ -123,20 +138,20 @@ pub enum Action {
     Hear(usize),
     /// The watcher lists, and finds what it does not know.
     List,
-    /// A service takes its message about a version.
-    Deliver(Service, usize),
+    /// A process takes its service's message about a version.
+    Deliver(usize, usize),
     /// The deliveries of a service's message have run out, and its advisory is dealt with.
     Advise(Service, usize),
     /// The notifier takes the wake for a version's mail.
     Wake(usize),
-    /// A service does its next line.
-    Go(Service),
-    /// The first pass of ingest refuses the file.
-    Refuse,
+    /// A process does its next line.
+    Go(usize),
+    /// The first pass of a process of ingest's refuses the file.
+    Refuse(usize),
     /// The body goes out, and the connection is cut.
     Cut,
-    /// A service dies.
-    Crash(Service),
+    /// A process dies.
+    Crash(usize),
     /// A service publishes its outcome that has no mark.
     Sweep(Service, usize),
     /// A service's message comes again, long after it was acknowledged.
@@ -150,6 +165,15 @@ const SERVICES: [Service; 4] = [
     Service::Notifier,
 ];
 
+/// The processes, by their service: one each, and a second one of ingest's.
+const PROCESSES: [Service; 5] = [
+    Service::Watcher,
+    Service::Ingest,
+    Service::Mover,
+    Service::Notifier,
+    Service::Ingest,
+];
+
 /// Everything that the model knows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
@@ -158,8 +182,8 @@ pub struct State {
     uploaded: usize,
     /// The upload whose row the database holds.
     database: Option<usize>,
-    /// What each service does.
-    jobs: [Option<Job>; 4],
+    /// What each process does.
+    jobs: [Option<Job>; 5],
     versions: [Version; 2],
     deletions: u8,
     lost: u8,
@@ -239,18 +263,19 @@ enum Line {
     Look,
     Read,
     Decide(Decision),
-    Write,
+    /// The rows: those that are held from the first pass, or what a second one reads.
+    Write(bool),
     Copy,
     Delete,
+    /// Writes the mail's row and orders its wake.
     File,
-    OrderWake,
     LookAtMail,
     Send,
     EndMail(bool),
     AcknowledgeWake,
     Settle(Outcome),
+    /// And marks it.
     Publish,
-    Mark,
     Acknowledge,
 }
 
@@ -271,13 +296,13 @@ impl Way {
     }
 
     fn steps(&self, state: &State, actions: &mut Vec<Action>) {
-        for service in SERVICES {
-            match state.jobs[service.index()] {
+        for process in 0..self.processes() {
+            match state.jobs[process] {
                 Some(job) => {
-                    actions.push(Action::Go(service));
-                    actions.extend((job.line == Line::Read).then_some(Action::Refuse));
+                    actions.push(Action::Go(process));
+                    actions.extend((job.line == Line::Read).then_some(Action::Refuse(process)));
                 }
-                None => self.begins(state, service, actions),
+                None => self.begins(state, process, actions),
             }
         }
         for (version, it) in state.versions.iter().enumerate() {
@@ -293,8 +318,13 @@ impl Way {
         }
     }
 
-    /// What an idle service can begin.
-    fn begins(&self, state: &State, service: Service, actions: &mut Vec<Action>) {
+    fn processes(&self) -> usize {
+        3 + self.bounds.ingests
+    }
+
+    /// What an idle process can begin.
+    fn begins(&self, state: &State, process: usize, actions: &mut Vec<Action>) {
+        let service = PROCESSES[process];
         let versions = state.versions.iter().enumerate();
         if service == Service::Watcher {
             let heard = versions.filter(|(_, it)| it.notification);
@@ -308,7 +338,7 @@ impl Way {
         for (version, it) in versions {
             match it.inputs[service.index()] {
                 Input::Open(times) if times < self.bounds.deliveries => {
-                    actions.push(Action::Deliver(service, version));
+                    actions.push(Action::Deliver(process, version));
                 }
                 _ => {}
             }
@@ -326,23 +356,24 @@ impl Way {
         if state.deletions > 0 && state.source.is_some() {
             actions.push(Action::Delete);
         }
-        for service in SERVICES {
-            let job = state.jobs[service.index()];
+        for (process, job) in state.jobs.iter().enumerate() {
             if state.crashes > 0 && job.is_some() {
-                actions.push(Action::Crash(service));
+                actions.push(Action::Crash(process));
             }
             if job.is_some_and(|job| job.line == Line::Send) {
                 actions.push(Action::Cut);
             }
-            let versions = state.versions.iter().enumerate();
-            let done = versions.filter(|(_, it)| it.inputs[service.index()] == Input::Done);
-            if state.repeats > 0 {
-                actions.extend(done.map(|(version, _)| Action::Repeat(service, version)));
+        }
+        for (version, it) in state.versions.iter().enumerate() {
+            for service in SERVICES {
+                if state.repeats > 0 && it.inputs[service.index()] == Input::Done {
+                    actions.push(Action::Repeat(service, version));
+                }
             }
         }
     }
 
-    /// A service's next line; answers the one after it, if there is one.
+    /// A process's next line; answers the one after it, if there is one.
     fn go(&self, state: &mut State, service: Service, job: Job) -> Option<Line> {
         let Job { version, line } = job;
         let source = state.source;
@@ -355,7 +386,7 @@ impl Way {
                 (Some(_), _) => Line::Publish,
                 (None, Service::Watcher) => Line::Settle(Outcome::Arrived),
                 (None, Service::Ingest) => match it.decision {
-                    Some(decision) if !self.is(Weaker::DecideAnew) => obey(decision),
+                    Some(decision) if !self.is(Weaker::DecideAnew) => obey(decision, false),
                     _ => Line::Read,
                 },
                 (None, Service::Mover) if self.is(Weaker::DeleteFirst) => Line::Delete,
@@ -364,11 +395,14 @@ impl Way {
             },
             Line::Read if there => Line::Decide(Decision::Ingest),
             Line::Read => Line::Decide(Decision::Superseded),
-            Line::Decide(wanted) if self.is(Weaker::DecideAnew) => obey(wanted),
-            Line::Decide(wanted) => obey(*it.decision.get_or_insert(wanted)),
-            // Read a second time, as after a crash: it may have vanished by now.
-            Line::Write if !there => Line::Settle(Outcome::Superseded(true)),
-            Line::Write => {
+            Line::Decide(wanted) if self.is(Weaker::DecideAnew) => obey(wanted, true),
+            Line::Decide(wanted) => {
+                let decision = *it.decision.get_or_insert(wanted);
+                obey(decision, decision == wanted)
+            }
+            // What is not held is read a second time: it may have vanished by now.
+            Line::Write(false) if !there => Line::Settle(Outcome::Superseded(true)),
+            Line::Write(_) => {
                 it.written = true;
                 let latest = state.database.max(Some(version));
                 let wall_clock = self.is(Weaker::WallClock);
@@ -378,9 +412,10 @@ impl Way {
             Line::Copy => {
                 let copies = there || (it.removed && self.is(Weaker::DeleteFirst));
                 it.archived |= copies;
-                match self.is(Weaker::DeleteFirst) || !there {
-                    true => Line::Settle(Outcome::Moved),
-                    false => Line::Delete,
+                if self.is(Weaker::DeleteFirst) || !there {
+                    Line::Settle(Outcome::Moved)
+                } else {
+                    Line::Delete
                 }
             }
             Line::Delete => {
@@ -388,9 +423,10 @@ impl Way {
                     it.removed = true;
                     state.source = None;
                 }
-                match self.is(Weaker::DeleteFirst) {
-                    true => Line::Copy,
-                    false => Line::Settle(Outcome::Moved),
+                if self.is(Weaker::DeleteFirst) {
+                    Line::Copy
+                } else {
+                    Line::Settle(Outcome::Moved)
                 }
             }
             Line::File => {
@@ -399,12 +435,11 @@ impl Way {
                 }
                 match it.mail {
                     Mail::Ended(known) => told(it, known).unwrap_or(Line::Acknowledge),
-                    _ => Line::OrderWake,
+                    _ => {
+                        it.wake = true;
+                        Line::Acknowledge
+                    }
                 }
-            }
-            Line::OrderWake => {
-                it.wake = true;
-                Line::Acknowledge
             }
             Line::LookAtMail => match it.mail {
                 Mail::Ended(known) => told(it, known).unwrap_or(Line::AcknowledgeWake),
@@ -437,12 +472,10 @@ impl Way {
             Line::Publish => {
                 if let Some(cell) = *cell {
                     it.say(service, cell.outcome);
-                }
-                Line::Mark
-            }
-            Line::Mark => {
-                if let Some(cell) = cell {
-                    cell.marked = true;
+                    it.cells[service.index()] = Some(Cell {
+                        marked: true,
+                        ..cell
+                    });
                 }
                 Line::Acknowledge
             }
@@ -473,9 +506,9 @@ impl Way {
     }
 }
 
-fn obey(decision: Decision) -> Line {
+fn obey(decision: Decision, held: bool) -> Line {
     match decision {
-        Decision::Ingest => Line::Write,
+        Decision::Ingest => Line::Write(held),
         Decision::Reject => Line::Settle(Outcome::Rejected),
         Decision::Superseded => Line::Settle(Outcome::Superseded(false)),
     }
@@ -562,7 +595,7 @@ impl Model for Way {
             source: None,
             uploaded: 0,
             database: None,
-            jobs: [None; 4],
+            jobs: [None; 5],
             versions: [NEW; 2],
             deletions: self.bounds.deletions,
             lost: self.bounds.lost,
@@ -604,14 +637,15 @@ impl Model for Way {
                 }
             },
             Action::List => state.jobs[0] = begin(before.source?, Line::Look),
-            Action::Deliver(service, version) => {
-                let input = &mut state.versions[version].inputs[service.index()];
+            Action::Deliver(process, version) => {
+                let service = PROCESSES[process].index();
+                let input = &mut state.versions[version].inputs[service];
                 *input = match *input {
                     Input::Open(_) if self.is(Weaker::AcknowledgeFirst) => Input::Done,
                     Input::Open(times) => Input::Open(times + 1),
                     other => other,
                 };
-                state.jobs[service.index()] = begin(version, Line::Look);
+                state.jobs[process] = begin(version, Line::Look);
             }
             Action::Advise(service, version) => self.advise(&mut state.versions[version], service),
             Action::Wake(version) => {
@@ -623,23 +657,26 @@ impl Model for Way {
                 };
                 state.jobs[3] = begin(version, line);
             }
-            Action::Go(service) => {
-                let job = before.jobs[service.index()]?;
-                let next = self.go(&mut state, service, job);
-                state.jobs[service.index()] = next.map(|line| Job { line, ..job });
+            Action::Go(process) => {
+                let job = before.jobs[process]?;
+                let next = self.go(&mut state, PROCESSES[process], job);
+                state.jobs[process] = next.map(|line| Job { line, ..job });
             }
-            Action::Refuse => {
-                let job = before.jobs[1].filter(|job| before.source == Some(job.version))?;
-                state.jobs[1] = begin(job.version, Line::Decide(Decision::Reject));
+            Action::Refuse(process) => {
+                let job = before.jobs[process]?;
+                if before.source != Some(job.version) {
+                    return None;
+                }
+                state.jobs[process] = begin(job.version, Line::Decide(Decision::Reject));
             }
             Action::Cut => {
                 let version = before.jobs[3]?.version;
                 state.versions[version].sent += 1;
                 state.jobs[3] = begin(version, Line::EndMail(false));
             }
-            Action::Crash(service) => {
+            Action::Crash(process) => {
                 state.crashes -= 1;
-                state.jobs[service.index()] = None;
+                state.jobs[process] = None;
             }
             Action::Sweep(service, version) => {
                 let it = &mut state.versions[version];
@@ -725,7 +762,7 @@ mod tests {
 
     #[test]
     fn without_marks_a_journalled_version_never_ends() {
-        finds(Bounds::TWO, Weaker::NoMark, ENDS);
+        finds(Bounds::DYING, Weaker::NoMark, ENDS);
     }
 
     #[test]
