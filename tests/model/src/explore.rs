@@ -156,12 +156,10 @@ mod tests {
     #[test]
     fn what_breaks_and_what_is_never_seen_is_told() {
         let explored = explore(Counter { round: false });
-        let steps = vec!["()".to_owned(); 2];
+        let broken: Vec<_> = explored.broken.iter().map(|(name, _)| *name).collect();
         assert_eq!(explored.states, 4);
-        assert_eq!(
-            explored.broken,
-            [("below two", steps.clone()), ("nine", vec![])]
-        );
+        assert_eq!(broken, ["below two", "nine"]);
+        let steps = vec!["()".to_owned(); 2];
         assert_eq!(find(Counter { round: false }, "below two"), Some(steps));
         assert_eq!(find(Counter { round: false }, "below four"), None);
     }
