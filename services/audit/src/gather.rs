@@ -108,11 +108,12 @@ impl Sight<'_> {
         for bucket in self.buckets() {
             for prefix in [&self.config.mover.processed, &self.config.mover.rejected] {
                 let listing = self.objects.list(bucket, &self.listed(prefix));
-                let keys = listing.map_ok(|listed| Place {
-                    bucket: bucket.to_owned(),
-                    key: listed.key,
-                });
-                places.extend(keys.try_collect::<Vec<_>>().await?);
+                for listed in listing.try_collect::<Vec<_>>().await? {
+                    places.insert(Place {
+                        bucket: bucket.to_owned(),
+                        key: listed?.key,
+                    });
+                }
             }
         }
         for (_, way) in facts.judged() {

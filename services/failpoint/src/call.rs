@@ -54,6 +54,8 @@ calls! {
     JournalUnpublished = "journal.unpublished",
     /// Taking back marks of publications that the stream has lost.
     JournalUnmark = "journal.unmark",
+    /// Putting off that rows are forgotten.
+    JournalRenew = "journal.renew",
     /// Creating a register.
     JournalCreate = "journal.create",
     /// Reading a register.

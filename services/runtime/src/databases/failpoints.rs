@@ -68,6 +68,11 @@ impl Journal for Failing<dyn Journal> {
         around(Call::JournalUnpublished, Subject::NONE, asked).await
     }
 
+    async fn renew(&self, cells: &[Cell], registers: &[Register]) -> Result<()> {
+        let asked = self.0.renew(cells, registers);
+        around(Call::JournalRenew, Subject::NONE, asked).await
+    }
+
     async fn unmark(&self, created: Timestamp, last: u64) -> Result<u64> {
         let asked = self.0.unmark(created, last);
         around(Call::JournalUnmark, Subject::NONE, asked).await

@@ -293,8 +293,8 @@ pub async fn what_is_renewed_is_not_forgotten(stores: &impl Stores) {
     assert_eq!(journal.settled(cell(3, 0)).await.unwrap(), None);
     assert_eq!(journal.read(&register(3)).await.unwrap(), None);
     let hour = SignedDuration::from_hours(1);
-    let unpublished = journal.unpublished(between + hour, 10).await.unwrap();
-    assert_eq!(unpublished.len(), 1);
+    let page = journal.unpublished(between + hour, None, 10);
+    assert_eq!(page.await.unwrap().outcomes.len(), 1);
     assert_eq!(journal.forget(between + hour).await.unwrap(), 2);
 }
 

@@ -28,8 +28,12 @@ pub(crate) struct Patience {
 /// A file at the source whose `arrived` was published long ago, and what `FILES` says of it since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Suspect {
-    /// The last event that the stream holds, or `arrived` by its mark.
-    last: Heard,
+    /// The sequence of the last `arrived` that the stream holds, or its mark.
+    arrived: u64,
+    /// The sequence of the last `ingested` or `rejected`.
+    read: Option<u64>,
+    /// When the stream took the last of them.
+    since: Timestamp,
     /// The event that ended its way.
     ended: Option<What>,
 }
@@ -69,11 +73,9 @@ impl Suspect {
         patience: &Patience,
     ) -> Option<Self> {
         let suspect = Self {
-            last: Heard {
-                what: What::Arrived,
-                sequence: published,
-                time: decided,
-            },
+            arrived: published,
+            read: None,
+            since: decided,
             ended: None,
         };
         let passed = published <= horizon.ingest && published <= horizon.mover;
@@ -86,42 +88,42 @@ impl Suspect {
         if self.is_lost(horizon) {
             1
         } else {
-            self.last.sequence
+            self.arrived
         }
     }
 
     /// Whether its mark is of a stream that has been made anew since.
     fn is_lost(&self, horizon: &Horizon) -> bool {
-        self.last.sequence > horizon.last
+        self.arrived > horizon.last
     }
 
     /// Takes note of an event of the file's first way, in the stream's order.
     pub(crate) fn hear(&mut self, heard: Heard) {
         match heard.what {
-            What::Arrived | What::Ingested | What::Rejected => {}
+            What::Arrived => self.arrived = heard.sequence,
+            What::Ingested | What::Rejected => self.read = Some(heard.sequence),
             // An outcome is final, whatever is said again after it.
             What::Superseded | What::Moved | What::Failed | What::Notified => {
                 self.ended = Some(heard.what);
             }
         }
-        self.last = heard;
+        self.since = heard.time;
     }
 
     /// What becomes of it, once the stream was read up to the horizon's last message.
     ///
     /// A step's output is in the stream before its input is acknowledged, and the horizon's
     /// acknowledgements are older than its last message: so an input that was acknowledged within
-    /// the horizon, and has no output in the stream, will never have one.
+    /// the horizon, and has no output in the stream, will never have one. An `arrived` may come
+    /// late and be answered by nothing, while what came of an earlier one still waits for the
+    /// mover: so each step's input has to be acknowledged, and not the last event alone.
     pub(crate) fn verdict(&self, horizon: &Horizon, patience: &Patience) -> Verdict {
         if let Some(what) = self.ended {
             return Verdict::Ended(what);
         }
-        let passed = match self.last.what {
-            What::Arrived => horizon.ingest,
-            _ => horizon.mover,
-        };
-        let acknowledged = self.is_lost(horizon) || self.last.sequence <= passed;
-        if acknowledged && patience.is_over(self.last.time) {
+        let by_ingest = self.is_lost(horizon) || self.arrived <= horizon.ingest;
+        let by_mover = self.read.is_none_or(|read| read <= horizon.mover);
+        if by_ingest && by_mover && patience.is_over(self.since) {
             Verdict::Stuck
         } else {
             Verdict::Waiting

@@ -69,6 +69,32 @@ fn what_waits_for_the_mover_is_left_alone_however_old_it_is() {
 }
 
 #[test]
+fn what_waits_for_the_mover_is_left_alone_though_arrived_came_once_more() {
+    let behind = Horizon {
+        mover: 19,
+        ..CAUGHT_UP
+    };
+    // Ingest acknowledged the second one, and said nothing to it: it came too soon.
+    let events = [
+        heard(What::Arrived, 10, 0),
+        heard(What::Ingested, 20, 5),
+        heard(What::Arrived, 30, 10),
+    ];
+    assert_eq!(verdict(&events, &behind), Verdict::Waiting);
+    assert_eq!(verdict(&events, &CAUGHT_UP), Verdict::Stuck);
+    // So it is where the first one was of a stream that is no more.
+    let anew = Horizon {
+        last: 5,
+        ingest: 5,
+        mover: 1,
+    };
+    let mut suspect = Suspect::new(10, second(0), &anew, &patience(3600)).unwrap();
+    suspect.hear(heard(What::Ingested, 2, 5));
+    suspect.hear(heard(What::Arrived, 3, 10));
+    assert_eq!(suspect.verdict(&anew, &patience(3600)), Verdict::Waiting);
+}
+
+#[test]
 fn what_waits_for_ingest_is_not_even_suspected() {
     let behind = Horizon {
         ingest: 9,
