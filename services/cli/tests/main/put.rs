@@ -1,13 +1,16 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use objects::{Head, Objects};
 use proto::event::{
     Arrived, DeadLetter, Failed, FoundBy, Ingested, Location, MailOutcome, MoveOutcome, Moved,
     Notified, Report,
 };
-use proto::{Data, File, User};
+use proto::{Data, File, User, Version};
 use runtime::Config;
 use servers::SeaweedFs;
 use servers::seaweedfs::Options;
@@ -203,6 +206,39 @@ async fn a_file_that_fails_ends_it_with_1() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     let line = "failed     incoming/a.csv  ingest gave up: it is too hot (dead letter 3 in DEAD)";
     assert!(said.contains(line), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_uploaded_over_before_it_arrived_ends_it_with_1() {
+    let storage = Storage::new().await;
+    std::fs::write(storage.folder().join("a.csv"), "a").unwrap();
+    let put = storage.put(&["a.csv", "--wait"]);
+    let first = storage.appears("incoming/a.csv").await;
+    // What came before it under its key is no rival.
+    let older = Version::new("older", Timestamp::UNIX_EPOCH, None);
+    let before = Arrived {
+        file: file("incoming/a.csv", older, 1),
+        replay: 0,
+        found_by: FoundBy::Sweep,
+    };
+    storage
+        .place
+        .say(User::Watcher, Data::Arrived(before))
+        .await;
+    let at = Location {
+        bucket: "sensors".to_owned(),
+        key: "incoming/a.csv".to_owned(),
+    };
+    let other = Bytes::from_static(b"other");
+    let none = BTreeMap::new();
+    storage.objects.put(&at, other, None, &none).await.unwrap();
+    let second = storage.arrives("incoming/a.csv").await;
+    assert_ne!(first.version, second.version);
+    let output = put.await.unwrap();
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let line = "incoming/a.csv  another version of this key arrived in its place\n";
+    assert_eq!(said.matches(line).count(), 1, "{said}");
 }
 
 #[tokio::test]
