@@ -214,6 +214,7 @@ impl Filing<'_> {
                 head,
                 destination,
                 metadata: &label::metadata(head, self.file, self.replay),
+                if_match: self.source.copy_source_if_match,
                 if_absent: if_absent && self.target.copy_if_absent,
             })
             .await;

@@ -116,6 +116,7 @@ async fn copy(answer: &'static str) -> objects::Result<bool> {
         head: &head,
         destination: &at("l"),
         metadata: &BTreeMap::new(),
+        if_match: true,
         if_absent: true,
     };
     objects.copy(copy).await
