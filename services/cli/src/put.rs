@@ -1,7 +1,7 @@
 //! `landfall put`
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,13 +14,14 @@ use proto::event::Location;
 use proto::{Data, File, FileId};
 use runtime::Config;
 use runtime::config::glob;
+use runtime::text::size;
 
 use crate::describe;
 use crate::failure::Failure;
 use crate::files::{Files, Seen};
 use crate::follow;
 use crate::options;
-use crate::output::{self, plain, size};
+use crate::output::{self, plain};
 
 /// Files that are under way at once.
 const AT_ONCE: usize = 8;
@@ -249,7 +250,7 @@ async fn upload(objects: &Objects, plan: Vec<Planned>) -> Result<Vec<Sent>, Fail
             plain(&sent.to.key),
             size(planned.size)
         );
-        bar.suspend(|| output::print(|out| writeln!(out, "{line}")))?;
+        bar.suspend(|| output::report(&line))?;
         all.push(sent);
     }
     bar.finish_and_clear();
@@ -334,7 +335,7 @@ async fn wait(objects: &Objects, mut files: Files, mut sent: Vec<Sent>) -> Resul
             let Sent { to, .. } = sent.swap_remove(found);
             let key = plain(&to.key);
             let line = format!("{key}  another version of this key arrived in its place");
-            output::print(|out| writeln!(out, "{line}"))?;
+            output::report(&line)?;
             well = false;
         }
         let Some(good) = waiting.get_mut(&file.id) else {
@@ -342,7 +343,7 @@ async fn wait(objects: &Objects, mut files: Files, mut sent: Vec<Sent>) -> Resul
         };
         *good &= describe::is_good(&event.data);
         let line = follow::line(&seen, coloured);
-        output::print(|out| writeln!(out, "{line}"))?;
+        output::report(&line)?;
         if describe::is_last(&event.data) {
             well &= waiting.remove(&file.id).unwrap_or(true);
         }

@@ -32,6 +32,7 @@ mod outage;
 mod outbox;
 mod service;
 mod setup;
+pub mod text;
 mod tries;
 mod trouble;
 mod verify;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use servers::seaweedfs::Options;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::landfall::{Place, file, run, stderr, stdout};
+use crate::landfall::{Place, file, landfall, run, stderr, stdout};
 
 struct Storage {
     place: Place,
@@ -239,6 +239,27 @@ async fn a_file_that_was_uploaded_over_before_it_arrived_ends_it_with_1() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     let line = "incoming/a.csv  another version of this key arrived in its place\n";
     assert_eq!(said.matches(line).count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn who_stops_reading_does_not_keep_a_file_from_its_upload() {
+    let storage = Storage::new().await;
+    let names: Vec<String> = (0..30).map(|number| format!("{number}.csv")).collect();
+    for name in &names {
+        std::fs::write(storage.folder().join(name), name).unwrap();
+    }
+    let mut arguments = vec!["put"];
+    arguments.extend(names.iter().map(String::as_str));
+    let mut command = landfall(storage.folder(), &arguments);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap());
+    assert!(ended.await.unwrap().success());
+    for name in &names {
+        let key = format!("incoming/{name}");
+        let there = storage.objects.head("sensors", &key).await.unwrap();
+        assert!(there.is_some(), "{key}");
+    }
 }
 
 #[tokio::test]
