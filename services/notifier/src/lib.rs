@@ -66,7 +66,7 @@ pub async fn start(context: &Context) -> Result<(), Trouble> {
     let desk = Arc::new(Desk::new(
         settings,
         Arc::clone(&context.journal),
-        Arc::new(JetStream(context.jetstream.clone())),
+        Arc::new(JetStream(context.publisher.clone())),
         Arc::new(client.clone()),
         Timestamp::now,
     ));

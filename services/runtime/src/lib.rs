@@ -42,6 +42,7 @@ pub use context::Context;
 pub use databases::readings;
 pub use entry::main;
 pub use handler::{Handler, Message, Step};
+pub use nats::Publisher;
 pub use outbox::Outbox;
 pub use service::run;
 pub use setup::setup;

@@ -153,6 +153,22 @@ pub(crate) async fn connect_patiently(
     }
 }
 
+/// Publishes messages that are no outcomes; those are the [`crate::Outbox`]'s.
+#[derive(Clone)]
+pub struct Publisher {
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) link: Arc<Link>,
+}
+
+impl Publisher {
+    /// Publishes a message and waits until `JetStream` has stored it.
+    pub async fn publish(&self, subject: &str, message: PublishMessage) -> Result<(), Trouble> {
+        publish(&self.jetstream, &self.link, subject, message)
+            .await
+            .map(drop)
+    }
+}
+
 /// Publishes a message and waits until `JetStream` has stored it.
 pub(crate) async fn publish(
     jetstream: &jetstream::Context,
