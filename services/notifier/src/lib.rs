@@ -49,7 +49,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use proto::consumer;
-use runtime::{Context, Trouble};
+use runtime::{Config, Context, Trouble};
 
 use desk::Desk;
 use hear::Hear;
@@ -58,7 +58,12 @@ use settings::Settings;
 use smtp::Client;
 use wake::Wake;
 
-/// Checks the settings and hands the steps over.
+/// What is wrong with the settings that the runtime cannot know to be wrong, in a line.
+pub fn check(config: &Config) -> Result<(), String> {
+    Settings::new(config).map(drop)
+}
+
+/// Hands the steps over.
 pub async fn start(context: &Context) -> Result<(), Trouble> {
     describe();
     let settings = Settings::new(&context.config).map_err(|reason| Trouble::Reject { reason })?;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! fn main() -> ExitCode {
-//!     runtime::main(User::Mover, async |context| {
+//!     runtime::main(User::Mover, |_| Ok(()), async |context| {
 //!         let mover = Mover::start(context).await?;
 //!         context.steps(consumer::mover(), mover);
 //!         Ok(())
