@@ -286,7 +286,7 @@ impl Filing<'_> {
         let at = &self.places.tagged;
         reject(format!(
             "{} cannot be filed: something else has the name {:?} in bucket `{}`; move that away, \
-             then replay the file",
+             then upload the file again",
             quoted(self.file),
             at.key,
             at.bucket
