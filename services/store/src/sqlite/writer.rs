@@ -203,6 +203,7 @@ mod tests {
         application: 7,
         version: 1,
         sql: "CREATE TABLE number (number INTEGER NOT NULL UNIQUE, payload BLOB) STRICT",
+        upgrades: &[],
         cache_kib: 64,
     };
 
