@@ -504,7 +504,7 @@ mod tests {
     #[test]
     fn a_plain_file_is_read_with_and_without_a_header_and_a_mark() {
         let rows = "a,1970-01-01T00:00:01Z,1.5\r\n\r\n , \n\"b\"\"c\", 2000000000 ,-0\n";
-        let expected = vec![
+        let expected = [
             reading("a", "value", 1_000, 1.5),
             reading("b\"c", "value", 2_000_000_000_000, 0.0),
         ];
