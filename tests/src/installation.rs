@@ -281,8 +281,8 @@ impl Installation {
         let subject = proto::subject::files(file.id, event.data.what(), &file.profile);
         let payload = serde_json::to_vec(event)?;
         let jetstream = jetstream::new(client);
-        let stored = jetstream.publish(subject, payload.into());
-        Ok(stored.await?.await?.sequence)
+        let stored = jetstream.publish(subject, payload.into()).await?;
+        Ok(stored.await?.sequence)
     }
 
     /// Runs the command `landfall` for this installation, as `user`.
@@ -304,6 +304,19 @@ impl Installation {
         let mut all = vec!["audit", "--json", "--mails", mails];
         all.extend(arguments);
         Audit::read(&self.landfall(User::Operator, &all).await?)
+    }
+
+    /// [`audit`](Self::audit) when everything is over, held against every upload that went through
+    /// [`put`](Self::put) and [`Bucket::put`]: also nothing may be lost. Not for tests that upload
+    /// by other ways.
+    pub async fn audit_strictly(&self) -> Result<Audit> {
+        let buckets = [&self.bucket].into_iter().chain(&self.more);
+        let lines = buckets.flat_map(|bucket| bucket.uploads("incoming/"));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let list = self.folder().join("uploads.jsonl");
+        std::fs::write(&list, text)?;
+        let list = list.to_str().context("a path in UTF-8")?;
+        self.audit(&["--settled", "--uploads", list]).await
     }
 
     /// The folder of this installation's files.
