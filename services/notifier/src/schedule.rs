@@ -21,6 +21,7 @@ pub(crate) trait Schedules: Send + Sync + 'static {
 /// The stream `DELAY`.
 pub(crate) struct JetStream(pub(crate) jetstream::Context);
 
+#[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
 #[async_trait]
 impl Schedules for JetStream {
     async fn order(&self, event: &Event, due: Timestamp) -> Result<(), Trouble> {

@@ -154,6 +154,7 @@ pub(crate) async fn connect_patiently(
 }
 
 /// Publishes a message and waits until `JetStream` has stored it. `call`, `about`: its failpoint.
+#[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
 pub(crate) async fn publish(
     (call, about): (Call, Subject<'_>),
     jetstream: &jetstream::Context,

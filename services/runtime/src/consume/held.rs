@@ -51,6 +51,7 @@ impl Held {
     }
 
     /// Acknowledges a message, and lets it go once the server has confirmed that.
+    #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
     pub(super) async fn acknowledge_surely(&self, sequence: u64) -> Result<(), Trouble> {
         let reply = self.replies().get(&sequence).cloned();
         let Some(reply) = reply else { return Ok(()) };
@@ -94,6 +95,7 @@ impl Held {
         self.send(reply, AckKind::Nak(None)).await;
     }
 
+    #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
     async fn send(&self, reply: Subject, answer: AckKind) {
         // While the connection is away the client's queue fills up, and then stays full: what
         // does not fit by then comes again by itself.
