@@ -1,10 +1,12 @@
 //! The whole of Landfall on real servers.
 
 mod commands;
+mod crash_loop;
 mod delay;
 mod destinations;
 mod keys;
 mod kills;
+mod matrix;
 mod order;
 mod permissions;
 mod refused;
