@@ -5,7 +5,7 @@ programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
 
-.PHONY: help run demo test lint generate bench-files build servers
+.PHONY: help run demo test soak lint generate bench-files build servers
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,6 +18,9 @@ demo: build servers ## the same, ending by itself; last comes the file's record 
 
 test: servers ## every test, on real servers
 	@cargo test --workspace --locked
+
+soak: servers ## what takes minutes: every kill beside a second replica
+	@cargo test --package tests --test system --locked -- --ignored
 
 lint: ## formatting, and everything that clippy and the compiler warn of
 	@cargo fmt --all --check
