@@ -1,11 +1,13 @@
 //! One whole Landfall.
 
+pub(crate) mod armed;
 mod audit;
 mod builder;
 mod finish;
 mod site;
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -178,16 +180,26 @@ impl Installation {
 
     /// Starts a service, or one more replica of it, and waits until it is ready.
     pub async fn add(&mut self, user: User) -> Result<()> {
-        self.launch(user)?;
+        self.launch(user, &[])?;
         let service = self.services.last().context("it was just started")?;
         service.ready().await
     }
 
-    fn launch(&mut self, user: User) -> Result<()> {
+    /// Starts a replica of a service beside another one, which takes the store's notifications
+    /// where that is the watcher; waits until it is ready.
+    pub async fn add_beside(&mut self, user: User) -> Result<()> {
+        let elsewhere = [("LANDFALL_WATCHER__LISTEN", "127.0.0.1:0".into())];
+        self.launch(user, &elsewhere)?;
+        let service = self.services.last().context("it was just started")?;
+        service.ready().await
+    }
+
+    fn launch(&mut self, user: User, environment: &[(&str, OsString)]) -> Result<()> {
         self.started += 1;
         let name = format!("{user}-{}", self.started);
         let password = self.site.nats.password(user).unwrap_or_default();
-        let service = Service::start(user, &name, &self.configs[&user], password)?;
+        let config = &self.configs[&user];
+        let service = Service::start(user, &name, config, password, environment)?;
         self.services.push(service);
         Ok(())
     }
@@ -275,6 +287,7 @@ impl Installation {
 
     /// Publishes an event with the rights of `user`, whatever the services make of it; answers its
     /// sequence.
+    #[expect(clippy::disallowed_methods, reason = "a test has no failpoints")]
     pub async fn publish(&self, user: User, event: &proto::Event) -> Result<u64> {
         let client = builder::connect(&self.site.nats, user).await?;
         let (file, _) = event.about();

@@ -1,5 +1,6 @@
 //! A service as a process of its own.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -20,9 +21,15 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts a service with the configuration at `config` and its own password, without waiting
-    /// for it. `name` tells replicas apart.
-    pub(crate) fn start(user: User, name: &str, config: &Path, password: &str) -> Result<Self> {
+    /// Starts a service with the configuration at `config`, its own password and more in its
+    /// environment, without waiting for it. `name` tells replicas apart.
+    pub(crate) fn start(
+        user: User,
+        name: &str,
+        config: &Path,
+        password: &str,
+        environment: &[(&str, OsString)],
+    ) -> Result<Self> {
         let probes = Port::free()?;
         let folder = config
             .parent()
@@ -33,7 +40,8 @@ impl Service {
             .arg("--config")
             .arg(config)
             .env("LANDFALL_NATS__PASSWORD", password)
-            .env("LANDFALL_SERVICE__LISTEN", address(&probes).to_string());
+            .env("LANDFALL_SERVICE__LISTEN", address(&probes).to_string())
+            .envs(environment.iter().map(|(name, value)| (name, value)));
         let process = Process::start(name, command, &folder.join(format!("{name}.log")))?;
         Ok(Self {
             user,

@@ -2,10 +2,12 @@
 
 mod audit;
 mod commands;
+mod crash_loop;
 mod delay;
 mod destinations;
 mod keys;
 mod kills;
+mod matrix;
 mod order;
 mod permissions;
 mod refused;

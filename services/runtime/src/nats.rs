@@ -188,6 +188,7 @@ impl Publisher {
 }
 
 /// Publishes a message and waits until `JetStream` has stored it. `call`, `about`: its failpoint.
+#[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
 pub(crate) async fn publish(
     (call, about): (Call, Subject<'_>),
     jetstream: &jetstream::Context,

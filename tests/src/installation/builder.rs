@@ -28,6 +28,7 @@ pub struct Builder {
     buckets: usize,
     target: bool,
     whole: bool,
+    secured_mail: bool,
 }
 
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl Builder {
             buckets: 1,
             target: false,
             whole: false,
+            secured_mail: false,
         }
     }
 
@@ -103,11 +105,17 @@ impl Builder {
         self
     }
 
+    /// The mail server wants STARTTLS and a login.
+    pub fn secured_mail(mut self) -> Self {
+        self.secured_mail = true;
+        self
+    }
+
     /// Starts everything; it is ready when this returns.
     pub async fn start(self) -> Result<Installation> {
         let shared = shared().await?;
         let (bucket, more, target) = self.make_buckets(&shared.client).await?;
-        let site = Site::start().await?;
+        let site = Site::start(self.secured_mail).await?;
         let watched: Vec<&Bucket> = [&bucket].into_iter().chain(&more).collect();
         let base = site.configuration(&shared.store, &self.watched(&watched), target.as_ref());
         let configs = self.write(&base, site.folder.path())?;
@@ -133,7 +141,7 @@ impl Builder {
         };
         for user in SERVICES {
             if !self.without.contains(&user) {
-                installation.launch(user)?;
+                installation.launch(user, &[])?;
             }
         }
         for service in &installation.services {

@@ -1,6 +1,10 @@
 //! The servers of one installation, and what they need to be found.
 
+use std::path::Path;
+
 use anyhow::Result;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use servers::mail::Security;
 use servers::{MailCatcher, Nats, Port, SeaweedFs, nats};
 use tempfile::TempDir;
 
@@ -13,6 +17,8 @@ use crate::shared::scratch;
 pub(super) struct Site {
     pub(super) nats: Nats,
     pub(super) mail: MailCatcher,
+    /// What the mail server wants.
+    security: Option<Security>,
     /// Where the watcher takes notifications.
     pub(super) listen: Port,
     pub(super) token: String,
@@ -21,12 +27,19 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) async fn start() -> Result<Self> {
+    /// `secured`: the mail server wants STARTTLS and a login.
+    pub(super) async fn start(secured: bool) -> Result<Self> {
         let folder = tempfile::tempdir_in(scratch()?)?;
         std::fs::create_dir_all(folder.path().join("data"))?;
+        let security = secured.then(|| security(folder.path())).transpose()?;
+        let mail = folder.path().join("mail");
         Ok(Self {
             nats: Nats::start(&folder.path().join("nats"), nats::Options::default()).await?,
-            mail: MailCatcher::start(&folder.path().join("mail"), None).await?,
+            mail: match &security {
+                None => MailCatcher::start(&mail, None).await?,
+                Some(security) => MailCatcher::start_secured(&mail, security.clone()).await?,
+            },
+            security,
             listen: Port::free()?,
             token: servers::random_secret(),
             folder,
@@ -62,7 +75,7 @@ impl Site {
             from = "Landfall <landfall@example.org>"
             to = ["lab@example.org"]
             operators = ["operators@example.org"]
-            smtp = {{ host = "127.0.0.1", port = {smtp}, tls = "none" }}
+            smtp = {{ {smtp} }}
             {mover}"#,
             nats = self.nats.url(),
             endpoint = store.endpoint(),
@@ -71,7 +84,35 @@ impl Site {
             folder = self.folder.path().display(),
             listen = address(&self.listen),
             token = self.token,
-            smtp = self.mail.port(),
+            smtp = self.smtp(),
         )
     }
+
+    fn smtp(&self) -> String {
+        let port = self.mail.port();
+        match &self.security {
+            None => format!("host = \"127.0.0.1\", port = {port}, tls = \"none\""),
+            Some(security) => format!(
+                "host = \"localhost\", port = {port}, tls = \"starttls\", ca_file = \"{}\", \
+                 user = \"{}\", password = \"{}\"",
+                security.certificate.display(),
+                security.user,
+                security.password
+            ),
+        }
+    }
+}
+
+/// A certificate for this machine and a login, made up.
+fn security(folder: &Path) -> Result<Security> {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()])?;
+    let security = Security {
+        certificate: folder.join("mail.pem"),
+        key: folder.join("mail.key"),
+        user: "landfall".to_owned(),
+        password: servers::random_secret(),
+    };
+    std::fs::write(&security.certificate, cert.pem())?;
+    std::fs::write(&security.key, signing_key.serialize_pem())?;
+    Ok(security)
 }

@@ -72,6 +72,10 @@ impl Database {
     }
 
     /// Another connection, for reading.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the runtime has it behind failpoints"
+    )]
     pub(super) fn reader(&self) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || {
@@ -150,6 +154,10 @@ impl From<rusqlite::Error> for Opening {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the runtime has it behind failpoints"
+)]
 fn set_up(path: &Path, schema: &Schema) -> Result<(Connection, Inode), Opening> {
     create_folder(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

@@ -188,6 +188,7 @@ impl Thread {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test opens the file itself")]
 mod tests {
     use std::path::Path;
     use std::sync::mpsc as blocking;
