@@ -5,6 +5,7 @@ mod commands;
 mod crash_loop;
 mod delay;
 mod destinations;
+mod dev;
 mod keys;
 mod kills;
 mod matrix;
