@@ -17,7 +17,8 @@ async fn supervise(landfall: &mut Installation, failpoint: &str) -> Result<usize
         let ingest = landfall.arm(User::Ingest, failpoint)?;
         ingest.ready_or_ended().await?;
         let Some(status) = ingest.ended_within(LIVES).await else {
-            ingest.stop().await?;
+            let status = ingest.stop().await;
+            ensure!(status.success(), "ingest ends with {status}");
             return Ok(deaths);
         };
         ensure!(is_killed(status), "{status}: {}", ingest.last_lines());

@@ -12,8 +12,8 @@ const FILES: usize = 120;
 fn whoever_is_killed_on_the_way_every_file_ends_as_if_nobody_had_been() {
     run(async {
         let mut landfall = Installation::builder()
-            // No mail is being handed over before the last kill.
-            .set("notifier.delay", "15s")
+            // No mail is being handed over before the notifier's last kill.
+            .set("notifier.delay", "20s")
             .set("watcher.sweep_every", "1s")
             // What a killed service held comes again after this time.
             .set("nats.ack_wait", "2s")
@@ -27,10 +27,10 @@ fn whoever_is_killed_on_the_way_every_file_ends_as_if_nobody_had_been() {
             let key = format!("incoming/{number}.csv");
             uploads.push((landfall.put(&key, &content).await?, content));
             let killed = match number {
+                10 | 40 => User::Notifier,
                 20 | 70 => User::Watcher,
                 30 | 80 => User::Ingest,
-                40 | 90 => User::Mover,
-                50 | 100 => User::Notifier,
+                50 | 90 => User::Mover,
                 _ => continue,
             };
             landfall.kill(killed).await;
