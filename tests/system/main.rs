@@ -1,6 +1,7 @@
 //! The whole of Landfall on real servers.
 
 mod audit;
+mod chaos;
 mod commands;
 mod delay;
 mod destinations;
