@@ -19,8 +19,9 @@ demo: build servers ## the same, ending by itself; last comes the file's record 
 test: servers ## every test, on real servers
 	@cargo test --workspace --locked
 
-soak: ## the protocol's models, much further than `make test` goes
+soak: servers ## what takes minutes: the models much further, every kill beside a second replica
 	@cargo run --quiet --release --locked --package model --example deep
+	@cargo test --package tests --test system --locked -- --ignored
 
 lint: ## formatting, and everything that clippy and the compiler warn of
 	@cargo fmt --all --check

@@ -1,6 +1,8 @@
 """A mail server that delivers nothing: it keeps what it is sent where it can be read.
 
-    mailcatcher.py HOST PORT FOLDER
+    mailcatcher.py HOST PORT FOLDER [CERTIFICATE KEY USER PASSWORD]
+
+With a certificate (PEM files) it takes mails after STARTTLS and a login only.
 
 For the n-th mail that it accepts there are, in FOLDER, before the sender is told so:
     000n.eml   the mail, byte for byte as it came
@@ -14,10 +16,11 @@ import email.policy
 import json
 import os
 import signal
+import ssl
 import sys
 from datetime import datetime, timezone
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 SHOWN = ("From", "To", "Reply-To", "Date", "Subject", "Message-ID")
 
@@ -67,11 +70,31 @@ class Catcher:
         os.replace(name + "~", name)
 
 
-async def main(host, port, folder):
+def secured(certificate, key, user, password):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def knows(server, session, envelope, mechanism, given):
+        return AuthResult(
+            success=(given.login, given.password) == (user.encode(), password.encode())
+        )
+
+    return {
+        "tls_context": context,
+        "require_starttls": True,
+        "authenticator": knows,
+        "auth_required": True,
+    }
+
+
+async def main(host, port, folder, *security):
     catcher = Catcher(folder)
+    options = secured(*security) if security else {}
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(catcher, hostname="localhost", enable_SMTPUTF8=True, loop=loop),
+        lambda: SMTP(
+            catcher, hostname="localhost", enable_SMTPUTF8=True, loop=loop, **options
+        ),
         host,
         int(port),
     )

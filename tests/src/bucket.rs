@@ -1,5 +1,7 @@
 //! A bucket of a test's own in the shared store, by a client that shares nothing with Landfall's.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use anyhow::Result;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
@@ -7,6 +9,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, VersioningConfiguration};
 use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// A bucket.
 #[derive(Clone, Debug)]
@@ -14,6 +18,7 @@ pub struct Bucket {
     /// Its name.
     pub name: String,
     client: Client,
+    log: Arc<Mutex<Vec<Value>>>,
 }
 
 /// An upload, as the store answered it.
@@ -56,7 +61,11 @@ impl Bucket {
     /// Creates a bucket.
     pub(crate) async fn create(client: Client, name: String) -> Result<Self> {
         client.create_bucket().bucket(&name).send().await?;
-        Ok(Self { name, client })
+        Ok(Self {
+            name,
+            client,
+            log: Arc::default(),
+        })
     }
 
     /// Creates another bucket beside this one, which nobody watches.
@@ -90,6 +99,10 @@ impl Bucket {
         content: impl AsRef<[u8]>,
         metadata: &[(&str, &str)],
     ) -> Result<Upload> {
+        let sha256: String = Sha256::digest(content.as_ref())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let metadata = metadata.iter();
         let metadata = metadata.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let answer = self
@@ -102,7 +115,7 @@ impl Bucket {
             .body(content.as_ref().to_vec().into())
             .send()
             .await?;
-        Ok(Upload {
+        let upload = Upload {
             bucket: self.name.clone(),
             key: key.to_owned(),
             etag: answer
@@ -111,7 +124,31 @@ impl Bucket {
                 .trim_matches('"')
                 .to_owned(),
             version: answer.version_id().map(str::to_owned),
-        })
+        };
+        self.log().push(json!({
+            "bucket": upload.bucket,
+            "key": key,
+            "etag": upload.etag,
+            "version": upload.version,
+            "sha256": sha256,
+        }));
+        Ok(upload)
+    }
+
+    /// Every upload so far under keys that begin with `prefix`, as `landfall audit --uploads`
+    /// takes it; what was deleted since by this client is marked so.
+    pub fn uploads(&self, prefix: &str) -> Vec<Value> {
+        let log = self.log();
+        let under = |line: &&Value| {
+            line["key"]
+                .as_str()
+                .is_some_and(|key| key.starts_with(prefix))
+        };
+        log.iter().filter(under).cloned().collect()
+    }
+
+    fn log(&self) -> MutexGuard<'_, Vec<Value>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bytes of an object; none if there is no such object.
@@ -148,6 +185,9 @@ impl Bucket {
 
     /// Deletes an object.
     pub async fn delete(&self, key: &str) -> Result<()> {
+        for line in self.log().iter_mut().filter(|line| line["key"] == key) {
+            line["deleted"] = true.into();
+        }
         self.client
             .delete_object()
             .bucket(&self.name)

@@ -1,5 +1,6 @@
 //! One whole Landfall.
 
+pub(crate) mod armed;
 mod audit;
 mod builder;
 mod finish;
@@ -194,38 +195,49 @@ impl Installation {
 
     /// Starts a service, or one more replica of it, and waits until it is ready.
     pub async fn add(&mut self, user: User) -> Result<()> {
-        self.launch(user)?;
+        let running = self.services.iter().filter(|service| service.user == user);
+        let replica = self.replica(user, running.count());
+        self.launch(&replica)?;
         let service = self.services.last().context("it was just started")?;
         service.ready().await
     }
 
-    fn launch(&mut self, user: User) -> Result<()> {
-        let running = self.services.iter().filter(|service| service.user == user);
-        let replica = self.replica(user, running.count())?;
+    /// Starts a replica of a service beside another one, which takes the store's notifications
+    /// where that is the watcher; waits until it is ready.
+    pub async fn add_beside(&mut self, user: User) -> Result<()> {
+        let mut replica = self.replica(user, 0);
+        let elsewhere = ("LANDFALL_WATCHER__LISTEN", "127.0.0.1:0".into());
+        replica.environment.push(elsewhere);
+        self.launch(&replica)?;
+        let service = self.services.last().context("it was just started")?;
+        service.ready().await
+    }
+
+    fn launch(&mut self, replica: &Replica) -> Result<()> {
         self.started += 1;
-        let service = replica.start(&format!("{user}-{}", self.started))?;
+        let service = replica.start(&format!("{}-{}", replica.user, self.started))?;
         self.services.push(service);
         Ok(())
     }
 
     /// How the replica with this number, from 0, is started.
-    fn replica(&self, user: User, number: usize) -> Result<Replica> {
+    fn replica(&self, user: User, number: usize) -> Replica {
         let password = self.site.nats.password(user).unwrap_or_default();
         let mut environment = vec![("LANDFALL_NATS__PASSWORD", password.into())];
-        if user == User::Watcher && number > 0 {
-            let port = self.site.listen.get(number);
-            let port = port.context("the installation was built for fewer watchers")?;
+        if user == User::Watcher
+            && let Some(port) = self.site.listen.get(number)
+        {
             let listen = address(port).to_string();
             environment.push(("LANDFALL_WATCHER__LISTEN", listen.into()));
         }
         if let Grounds::Rigged(rig) = &self.grounds {
-            environment.extend(rig.clocks.environment(user, number)?);
+            environment.extend(rig.clocks.environment(user, number));
         }
-        Ok(Replica {
+        Replica {
             user,
             config: self.configs[&user].clone(),
             environment,
-        })
+        }
     }
 
     fn relay(&self) -> &Relay {
@@ -315,14 +327,15 @@ impl Installation {
 
     /// Publishes an event with the rights of `user`, whatever the services make of it; answers its
     /// sequence.
+    #[expect(clippy::disallowed_methods, reason = "a test has no failpoints")]
     pub async fn publish(&self, user: User, event: &proto::Event) -> Result<u64> {
         let client = builder::connect(&self.site.nats, user).await?;
         let (file, _) = event.about();
         let subject = proto::subject::files(file.id, event.data.what(), &file.profile);
         let payload = serde_json::to_vec(event)?;
         let jetstream = jetstream::new(client);
-        let stored = jetstream.publish(subject, payload.into());
-        Ok(stored.await?.await?.sequence)
+        let stored = jetstream.publish(subject, payload.into()).await?;
+        Ok(stored.await?.sequence)
     }
 
     /// Runs the command `landfall` for this installation, as `user`.
@@ -346,6 +359,19 @@ impl Installation {
         Audit::read(&self.landfall(User::Operator, &all).await?)
     }
 
+    /// [`audit`](Self::audit) when everything is over, held against every upload that went through
+    /// [`put`](Self::put) and [`Bucket::put`]: also nothing may be lost. Not for tests that upload
+    /// by other ways.
+    pub async fn audit_strictly(&self) -> Result<Audit> {
+        let buckets = [&self.bucket].into_iter().chain(&self.more);
+        let lines = buckets.flat_map(|bucket| bucket.uploads("incoming/"));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let list = self.folder().join("uploads.jsonl");
+        std::fs::write(&list, text)?;
+        let list = list.to_str().context("a path in UTF-8")?;
+        self.audit(&["--settled", "--uploads", list]).await
+    }
+
     /// The folder of this installation's files.
     pub fn folder(&self) -> &Path {
         self.site.folder.path()
@@ -357,7 +383,7 @@ impl Installation {
         for service in &self.services {
             let same = replicas.iter().filter(|known| known.user == service.user);
             let number = same.count();
-            replicas.push(self.replica(service.user, number)?);
+            replicas.push(self.replica(service.user, number));
         }
         let Grounds::Rigged(rig) = &mut self.grounds else {
             bail!("it was not built for a chaos run");

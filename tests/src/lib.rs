@@ -21,6 +21,7 @@ mod wait;
 
 pub use bucket::{Bucket, Upload};
 pub use events::Seen;
+pub use installation::armed::{Armed, is_killed};
 pub use installation::{Audit, Builder, Installation, Violation};
 pub use relay::Fate;
 pub use servers::mail::Mail;

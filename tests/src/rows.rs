@@ -1,5 +1,10 @@
 //! The readings as they lie in the database, by plain SQL.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test speaks to the servers itself"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -3,10 +3,12 @@
 mod audit;
 mod chaos;
 mod commands;
+mod crash_loop;
 mod delay;
 mod destinations;
 mod keys;
 mod kills;
+mod matrix;
 mod order;
 mod permissions;
 mod refused;

@@ -1,5 +1,10 @@
 //! The permission table, as a server enforces it.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test speaks to the servers itself"
+)]
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,6 +1,11 @@
 //! Journals and readings as they lie in the `SQLite` files, by plain SQL and without a right to
 //! write. Nothing here goes through the code by which services read and write them.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an audit is no service, and reads past their code"
+)]
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

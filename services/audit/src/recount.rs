@@ -141,3 +141,64 @@ pub fn standing(
         Standing::Later
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_are_where_the_architecture_says() {
+        let order = Timestamp::from_second(1_700_000_000).unwrap();
+        let file = FileId::from_bytes(123_456_u128.to_be_bytes());
+        // 123,456 mod 100,000 slots
+        let plain = Stamps::new(order, file, 0, 1);
+        assert_eq!(plain.first, 1_700_000_000_023_456);
+        assert_eq!(plain.last, plain.first);
+        // 123,456 mod 33,333 slots = 23,457; times 3 parts = 70,371
+        let parts = Stamps::new(order, file, 9, 3);
+        assert_eq!(
+            (parts.first, parts.last),
+            (1_700_000_000_970_371, 1_700_000_000_970_373)
+        );
+    }
+
+    #[test]
+    fn a_reading_stands_as_its_row_says() {
+        let (own, other) = (FileId::from_bytes([1; 16]), FileId::from_bytes([2; 16]));
+        let stamps = Stamps {
+            first: 5_000_000,
+            last: 5_000_001,
+        };
+        let order = |_| Timestamp::from_second(6).ok();
+        let stands = |row: Option<(u64, FileId, i64)>,
+                      order: &dyn Fn(FileId) -> Option<Timestamp>| {
+            let row = row.map(|(value, file, write_timestamp)| Row {
+                value,
+                file,
+                write_timestamp,
+            });
+            standing(own, stamps, 7, row.as_ref(), order)
+        };
+        assert_eq!(stands(None, &order), Standing::Missing);
+        assert_eq!(stands(Some((7, own, 5_000_001)), &order), Standing::Own);
+        assert_eq!(
+            stands(Some((8, own, 5_000_000)), &order),
+            Standing::Differing
+        );
+        assert_eq!(
+            stands(Some((7, own, 5_000_002)), &order),
+            Standing::Misdated
+        );
+        assert_eq!(stands(Some((7, other, 6_000_000)), &order), Standing::Later);
+        assert_eq!(
+            stands(Some((7, other, 7_000_000)), &order),
+            Standing::Misdated
+        );
+        let older = |_| Timestamp::from_second(4).ok();
+        assert_eq!(stands(Some((7, other, 4_999_999)), &older), Standing::Older);
+        assert_eq!(
+            stands(Some((7, other, 9_000_000)), &|_| None),
+            Standing::Later
+        );
+    }
+}

@@ -472,3 +472,91 @@ fn line_breaks(cell: &[u8]) -> usize {
     });
     breaks.count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = r#"{"delimiter":",","header":"auto","sensor":{"column":"sensor_id"},
+        "time":"timestamp","time_format":"auto","values":[],"metric":null,"budget":"1%"}"#;
+    const WIDE: &str = r#"{"delimiter":";","header":"yes","sensor":"file_name","time":2,
+        "time_format":"iso","values":["P1",{"column":"P2","metric":"fine"}],"metric":null}"#;
+
+    /// Sensor, metric, milliseconds and value of each reading, and how many were refused.
+    fn readings(profile: &str, bytes: &[u8]) -> (Vec<(String, String, i64, f64)>, u64) {
+        let profile: Profile = serde_json::from_str(profile).unwrap();
+        let latest = "2030-01-01T00:00:00Z".parse().unwrap();
+        let mut all = Vec::new();
+        let tally = read(bytes, &profile, "in/hall.csv.gz", latest, |reading| {
+            let (sensor, metric) = (reading.sensor.to_owned(), reading.metric.to_owned());
+            all.push((sensor, metric, reading.time, reading.value));
+            Ok(())
+        });
+        let tally = tally.unwrap();
+        assert_eq!(tally.accepted, all.len() as u64);
+        (all, tally.rejected)
+    }
+
+    fn reading(sensor: &str, metric: &str, time: i64, value: f64) -> (String, String, i64, f64) {
+        (sensor.to_owned(), metric.to_owned(), time, value)
+    }
+
+    #[test]
+    fn a_plain_file_is_read_with_and_without_a_header_and_a_mark() {
+        let rows = "a,1970-01-01T00:00:01Z,1.5\r\n\r\n , \n\"b\"\"c\", 2000000000 ,-0\n";
+        let expected = [
+            reading("a", "value", 1_000, 1.5),
+            reading("b\"c", "value", 2_000_000_000_000, 0.0),
+        ];
+        for head in [
+            "",
+            "Sensor_ID,timestamp,value\n",
+            "\u{feff}sensor_id,timestamp,value\n",
+        ] {
+            // The second is after 2030: refused.
+            let (found, refused) = readings(PLAIN, format!("{head}{rows}").as_bytes());
+            assert_eq!((&found[..], refused), (&expected[..1], 1), "{head}");
+        }
+        let earlier = rows.replace("2000000000", "1500000000");
+        let (found, refused) = readings(PLAIN, earlier.as_bytes());
+        assert_eq!((found.len(), refused), (2, 0));
+        assert_eq!(found[1].3.to_bits(), (-0.0_f64).to_bits());
+    }
+
+    #[test]
+    fn refused_rows_count_their_values_and_lines() {
+        let text = "sensor_id,timestamp,value\na,yesterday,1\na,1,2,3\na,1,inf\n,1,1\n\"x\ny\",no,\na,1,\"open\n";
+        assert_eq!(
+            readings(PLAIN, text.as_bytes()),
+            (vec![], 1 + 1 + 1 + 1 + 2 + 2)
+        );
+    }
+
+    #[test]
+    fn a_wide_file_has_a_reading_for_each_cell_that_is_not_empty() {
+        let text = "x;when;P2;P1\n;1970-01-01 00:00:00.0019;2;1\n;1970-01-01;;4\n";
+        let expected = vec![
+            reading("hall", "P1", 1, 1.0),
+            reading("hall", "fine", 1, 2.0),
+            reading("hall", "P1", 0, 4.0),
+        ];
+        assert_eq!(readings(WIDE, text.as_bytes()), (expected, 0));
+    }
+
+    #[test]
+    fn unix_times_tell_their_unit_by_magnitude_and_are_cut_off_towards_the_past() {
+        for (text, expected) in [
+            ("99999999999", Some(99_999_999_999_000)),
+            ("100000000000", Some(100_000_000_000)),
+            ("1.0019", Some(1_001)),
+            ("-1.0019", Some(-1_002)),
+            ("1500000000000000", Some(1_500_000_000_000)),
+            ("1500000000000000001", Some(1_500_000_000_000)),
+            ("20240131", None),
+            ("1e9", None),
+            ("", None),
+        ] {
+            assert_eq!(time(text.as_bytes(), TimeFormat::Auto), expected, "{text}");
+        }
+    }
+}

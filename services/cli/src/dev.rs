@@ -11,7 +11,6 @@ mod state;
 mod talk;
 mod welcome;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -60,7 +59,7 @@ pub(crate) async fn run(place: &Place, options: options::Dev) -> Result<(), Fail
     }
     let failure = match outcome {
         Ok(Shown::Whole(record, outcome)) => {
-            output::print(|out| writeln!(out, "{record}"))?;
+            output::report(&output::json(&record))?;
             match outcome {
                 Ok(()) => {
                     folder.remove_if_temporary();

@@ -20,10 +20,8 @@ pub(crate) async fn run(config: &Config, options: &options::Follow) -> Result<()
     loop {
         let seen = files.next().await?;
         if options.json {
-            output::print(|out| {
-                out.write_all(&seen.payload)?;
-                out.write_all(b"\n")
-            })?;
+            let line = String::from_utf8_lossy(&seen.payload);
+            output::print(|out| writeln!(out, "{}", output::json(&line)))?;
         } else {
             let line = line(&seen, coloured);
             output::print(|out| writeln!(out, "{line}"))?;

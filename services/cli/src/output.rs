@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::exit;
 
 use anstyle::{AnsiColor, Style};
+use runtime::text::{count, hides_or_steers};
 
 use crate::failure::Failure;
 
@@ -18,16 +19,35 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 /// It did not.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 
-/// Writes to standard output. Whoever reads it may stop reading (`| head`): that ends the command,
-/// and is no failure.
+/// Writes to standard output what the command is for. Whoever reads it may stop reading (`| head`):
+/// that ends the command, and is no failure.
 pub(crate) fn print<F>(write: F) -> Result<(), Failure>
+where
+    F: FnOnce(&mut StdoutLock<'static>) -> io::Result<()>,
+{
+    if !is_read(write)? {
+        exit(0);
+    }
+    Ok(())
+}
+
+/// Writes a line to standard output about what the command does. It goes on with that whether or
+/// not anybody reads it.
+pub(crate) fn report(line: &str) -> Result<(), Failure> {
+    is_read(|out| writeln!(out, "{line}"))?;
+    Ok(())
+}
+
+/// Whether there is somebody to read what was written.
+fn is_read<F>(write: F) -> io::Result<bool>
 where
     F: FnOnce(&mut StdoutLock<'static>) -> io::Result<()>,
 {
     let mut out = io::stdout().lock();
     match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
-        written => Ok(written?),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -55,14 +75,14 @@ pub(crate) fn styled(text: &str, style: Style, coloured: bool) -> Cow<'_, str> {
     }
 }
 
-/// Text from outside, so that it stays on its line and colours nothing.
+/// Text from outside, so that it stays on its line, colours nothing, and reads as it is stored.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(hides_or_steers) {
         return text.into();
     }
     let mut plain = String::with_capacity(text.len() + 8);
     for letter in text.chars() {
-        if letter.is_control() {
+        if hides_or_steers(letter) {
             plain.extend(letter.escape_default());
         } else {
             plain.push(letter);
@@ -71,47 +91,29 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     plain.into()
 }
 
+/// JSON as it may be shown: what JSON leaves as it is and a terminal obeys is escaped. It can stand
+/// in strings only.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    let obeyed = |letter: char| matches!(letter, '\u{7f}'..='\u{9f}');
+    if !text.contains(obeyed) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if obeyed(letter) {
+            shown += &format!("\\u{:04x}", u32::from(letter));
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown.into()
+}
+
 /// A path as somebody in this folder writes it.
 pub(crate) fn short(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let short = path.strip_prefix(&here).unwrap_or(path);
     short.display().to_string()
-}
-
-/// `14.2 kB`
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [
-        (1_000, "kB"),
-        (1_000_000, "MB"),
-        (1_000_000_000, "GB"),
-        (1_000_000_000_000, "TB"),
-    ];
-    if bytes < 1_000 {
-        return format!("{bytes} B");
-    }
-    let mut text = String::new();
-    for (unit, name) in UNITS {
-        // Rounded to tenths, in whole numbers.
-        let tenths = (bytes + unit / 20) / (unit / 10);
-        text = format!("{}.{} {name}", tenths / 10, tenths % 10);
-        if tenths < 10_000 {
-            break;
-        }
-    }
-    text
-}
-
-/// `1,440`
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// `1 reading`, `1,440 readings`
@@ -128,20 +130,17 @@ mod tests {
     fn text_from_outside_cannot_break_its_line_or_colour_the_terminal() {
         assert_eq!(plain("a b+ü.csv"), "a b+ü.csv");
         assert_eq!(plain("a\nb\u{1b}[31m\u{9b}"), "a\\nb\\u{1b}[31m\\u{9b}");
+        assert_eq!(plain("a\u{202e}vsc.exe"), "a\\u{202e}vsc.exe");
+        let text = serde_json::to_string("a\u{9b}31m\u{7f}ü").unwrap();
+        assert_eq!(json(&text), r#""a\u009b31m\u007fü""#);
+        assert_eq!(
+            serde_json::from_str::<String>(&json(&text)).unwrap(),
+            "a\u{9b}31m\u{7f}ü"
+        );
     }
 
     #[test]
-    fn sizes_and_counts_read_well() {
-        assert_eq!(size(0), "0 B");
-        assert_eq!(size(999), "999 B");
-        assert_eq!(size(1_000), "1.0 kB");
-        assert_eq!(size(3_976), "4.0 kB");
-        assert_eq!(size(14_249), "14.2 kB");
-        assert_eq!(size(999_999), "1.0 MB");
-        assert_eq!(size(5_000_000_000), "5.0 GB");
-        assert_eq!(count(7), "7");
-        assert_eq!(count(1_440), "1,440");
-        assert_eq!(count(12_345_678), "12,345,678");
+    fn things_are_counted_as_people_do() {
         assert_eq!(counted(1, "reading"), "1 reading");
         assert_eq!(counted(0, "reading"), "0 readings");
     }

@@ -1,7 +1,7 @@
 //! `landfall put`
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,16 +11,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use objects::{Objects, Uploaded};
 use proto::event::Location;
-use proto::{Data, FileId};
+use proto::{Data, File, FileId};
 use runtime::Config;
 use runtime::config::glob;
+use runtime::text::size;
 
 use crate::describe;
 use crate::failure::Failure;
 use crate::files::{Files, Seen};
 use crate::follow;
 use crate::options;
-use crate::output::{self, plain, size};
+use crate::output::{self, plain};
 
 /// Files that are under way at once.
 const AT_ONCE: usize = 8;
@@ -38,12 +39,13 @@ pub(crate) async fn run(config: &Config, options: options::Put) -> Result<(), Fa
         .map_err(Failure::failed)?;
     let sent = upload(&objects, plan).await?;
     match files {
-        Some(files) => wait(files, sent).await,
+        Some(files) => wait(&objects, files, sent).await,
         None => Ok(()),
     }
 }
 
 /// A local file and where it goes.
+#[derive(Debug)]
 struct Planned {
     file: PathBuf,
     size: u64,
@@ -62,6 +64,32 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// Whether this is another version's `arrived` under the same key, said after the upload had
+    /// begun.
+    fn is_rival(&self, data: &Data, sequence: u64, position: u64) -> bool {
+        let Data::Arrived(arrived) = data else {
+            return false;
+        };
+        arrived.file.bucket == self.to.bucket
+            && arrived.file.key == self.to.key
+            && sequence >= position
+            && !self.is(data, sequence, position)
+    }
+
+    /// Whether this will never arrive, now that `rival` has: it was uploaded over before the
+    /// watcher had looked. What the store has there tells, whatever the clocks say; where that is
+    /// neither of the two (moved on already), the times do.
+    async fn is_lost_to(&self, rival: &File, objects: &Objects) -> bool {
+        let there = objects.head(&self.to.bucket, &self.to.key).await;
+        match there.ok().flatten().map(|head| head.version) {
+            Some(version) if version == rival.version => true,
+            Some(version) if version.etag == self.version.etag => {
+                version.id != self.version.version_id
+            }
+            _ => rival.version.last_modified.as_second() >= self.began.as_second(),
+        }
+    }
+
     /// Whether this is its `arrived`, at `sequence` of a stream that was at `position` when the
     /// upload began. Byte-identical uploads within a second are one file, so an event just
     /// before the upload may be its own.
@@ -95,15 +123,6 @@ fn plan(config: &Config, options: &options::Put) -> Result<Vec<Planned>, String>
             Some(key) => key.clone(),
             None => key(&prefix, file)?,
         };
-        if let Some(why) = unwatched(config, &bucket, &key) {
-            let note = format!("{bucket}/{}: {why}", plain(&key));
-            if options.wait {
-                return Err(format!(
-                    "{note}; without --wait it is uploaded all the same"
-                ));
-            }
-            eprintln!("{note}");
-        }
         plan.push(Planned {
             file: file.clone(),
             size: about.len(),
@@ -113,7 +132,37 @@ fn plan(config: &Config, options: &options::Put) -> Result<Vec<Planned>, String>
             },
         });
     }
+    each_has_a_key_of_its_own(&plan)?;
+    for Planned { to, .. } in &plan {
+        if let Some(why) = unwatched(config, &to.bucket, &to.key) {
+            let note = format!("{}/{}: {why}", to.bucket, plain(&to.key));
+            if options.wait {
+                return Err(format!(
+                    "{note}; without --wait it is uploaded all the same"
+                ));
+            }
+            eprintln!("{note}");
+        }
+    }
     Ok(plan)
+}
+
+/// Of two uploads under one key, the store keeps one.
+fn each_has_a_key_of_its_own(plan: &[Planned]) -> Result<(), String> {
+    let mut taken: HashMap<&str, &Path> = HashMap::new();
+    for Planned { file, to, .. } in plan {
+        if let Some(other) = taken.insert(&to.key, file) {
+            return Err(format!(
+                "{} and {} would both be {}/{}: upload them one by one, each with a --key of its \
+                 own",
+                plain(&other.to_string_lossy()),
+                plain(&file.to_string_lossy()),
+                to.bucket,
+                plain(&to.key)
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The bucket, and the prefix under which files arrive in it.
@@ -201,7 +250,7 @@ async fn upload(objects: &Objects, plan: Vec<Planned>) -> Result<Vec<Sent>, Fail
             plain(&sent.to.key),
             size(planned.size)
         );
-        bar.suspend(|| output::print(|out| writeln!(out, "{line}")))?;
+        bar.suspend(|| output::report(&line))?;
         all.push(sent);
     }
     bar.finish_and_clear();
@@ -254,7 +303,7 @@ fn bar(bytes: u64) -> ProgressBar {
 }
 
 /// Prints what happens to the files until each way has ended.
-async fn wait(mut files: Files, mut sent: Vec<Sent>) -> Result<(), Failure> {
+async fn wait(objects: &Objects, mut files: Files, mut sent: Vec<Sent>) -> Result<(), Failure> {
     let coloured = output::stdout_is_coloured();
     let position = files.position();
     if let Some(began) = sent.iter().map(|sent| sent.began).min() {
@@ -279,12 +328,22 @@ async fn wait(mut files: Files, mut sent: Vec<Sent>) -> Result<(), Failure> {
         if sent.len() < before {
             waiting.insert(file.id, true);
         }
+        let rival = |sent: &Sent| sent.is_rival(&event.data, *sequence, position);
+        if let Some(found) = sent.iter().position(rival)
+            && sent[found].is_lost_to(file, objects).await
+        {
+            let Sent { to, .. } = sent.swap_remove(found);
+            let key = plain(&to.key);
+            let line = format!("{key}  another version of this key arrived in its place");
+            output::report(&line)?;
+            well = false;
+        }
         let Some(good) = waiting.get_mut(&file.id) else {
             continue;
         };
         *good &= describe::is_good(&event.data);
         let line = follow::line(&seen, coloured);
-        output::print(|out| writeln!(out, "{line}"))?;
+        output::report(&line)?;
         if describe::is_last(&event.data) {
             well &= waiting.remove(&file.id).unwrap_or(true);
         }
@@ -326,6 +385,38 @@ mod tests {
             let why = unwatched(&config, bucket, key);
             assert_eq!(why.is_none(), watched, "{bucket}/{key}: {why:?}");
         }
+    }
+
+    #[test]
+    fn two_files_under_one_key_are_refused_by_both_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |path: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "x").unwrap();
+            path
+        };
+        let put = |files: Vec<PathBuf>| options::Put {
+            files,
+            bucket: None,
+            key: None,
+            wait: false,
+        };
+        let (one, two, three) = (file("a/data.csv"), file("b/data.csv"), file("b/other.csv"));
+        assert_eq!(
+            plan(
+                &config(),
+                &put(vec![one.clone(), three.clone(), two.clone()])
+            )
+            .unwrap_err(),
+            format!(
+                "{} and {} would both be lab/in/data.csv: upload them one by one, each with a \
+                 --key of its own",
+                one.display(),
+                two.display()
+            )
+        );
+        assert_eq!(plan(&config(), &put(vec![one, three])).unwrap().len(), 2);
     }
 
     #[test]

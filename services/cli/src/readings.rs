@@ -1,10 +1,12 @@
 //! `landfall readings`
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use proto::FileId;
 use runtime::Config;
 use runtime::config::store::Kind;
+use runtime::text::is_formula;
 use serde::Serialize;
 use store::readings::{Query, Stored};
 
@@ -90,9 +92,19 @@ fn csv(out: &mut impl Write, sensor: &str, first: bool, page: &[Stored]) -> io::
     }
     for stored in page {
         let (value, file) = (stored.value.to_string(), stored.file.to_string());
-        rows.write_record([sensor, &stored.metric, &time(stored), &value, &file])?;
+        let (sensor, metric) = (cell(sensor), cell(&stored.metric));
+        rows.write_record([&*sensor, &*metric, &time(stored), &value, &file])?;
     }
     rows.flush()
+}
+
+/// A name, so that no spreadsheet takes it for a formula.
+fn cell(name: &str) -> Cow<'_, str> {
+    if is_formula(name) {
+        format!("'{name}").into()
+    } else {
+        name.into()
+    }
 }
 
 #[derive(Serialize)]
@@ -112,11 +124,45 @@ fn json(out: &mut impl Write, sensor: &str, stored: &Stored) -> io::Result<()> {
         value: stored.value,
         file: stored.file,
     };
-    serde_json::to_writer(&mut *out, &line)?;
-    out.write_all(b"\n")
+    let line = serde_json::to_string(&line)?;
+    writeln!(out, "{}", output::json(&line))
 }
 
 /// To the millisecond, as it is stored.
 fn time(stored: &Stored) -> String {
     format!("{:.3}", stored.time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_no_formulas_and_no_commands_to_a_terminal() {
+        let stored = Stored {
+            metric: "@SUM(1)\u{9b}".into(),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            value: -1.5,
+            file: FileId::from_bytes([0; 16]),
+        };
+        let mut out = vec![];
+        print(
+            &mut out,
+            Format::Csv,
+            "=1+1",
+            true,
+            std::slice::from_ref(&stored),
+        )
+        .unwrap();
+        let row = String::from_utf8(out).unwrap();
+        let row = row.lines().nth(1).unwrap();
+        assert!(
+            row.starts_with("'=1+1,'@SUM(1)\u{9b},1970-01-01T00:00:00.000Z,-1.5,"),
+            "{row}"
+        );
+        let mut out = vec![];
+        print(&mut out, Format::Json, "s", true, &[stored]).unwrap();
+        let line = String::from_utf8(out).unwrap();
+        assert!(line.contains(r#""metric":"@SUM(1)\u009b""#), "{line}");
+    }
 }

@@ -54,6 +54,8 @@ calls! {
     JournalUnpublished = "journal.unpublished",
     /// Taking back marks of publications that the stream has lost.
     JournalUnmark = "journal.unmark",
+    /// Listing registers at which somebody has to look again.
+    JournalOverdue = "journal.overdue",
     /// Putting off that rows are forgotten.
     JournalRenew = "journal.renew",
     /// Creating a register.

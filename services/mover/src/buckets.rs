@@ -112,7 +112,6 @@ mod tests {
 
     // The table of measured stores: SeaweedFS 4.48, MinIO 2026-02, versitygw 1.8.
     const SEAWEEDFS: Preconditions = Preconditions {
-        put_if_absent: true,
         copy_if_absent: true,
         copy_source_if_match: true,
         delete_if_match: true,

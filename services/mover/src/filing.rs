@@ -214,6 +214,7 @@ impl Filing<'_> {
                 head,
                 destination,
                 metadata: &label::metadata(head, self.file, self.replay),
+                if_match: self.source.copy_source_if_match,
                 if_absent: if_absent && self.target.copy_if_absent,
             })
             .await;
@@ -285,7 +286,7 @@ impl Filing<'_> {
         let at = &self.places.tagged;
         reject(format!(
             "{} cannot be filed: something else has the name {:?} in bucket `{}`; move that away, \
-             then replay the file",
+             then upload the file again",
             quoted(self.file),
             at.key,
             at.bucket

@@ -23,17 +23,29 @@ const OURS: &str = "landfall-";
 /// Bytes of user metadata, names and values, that AWS takes.
 const LIMIT: usize = 2048;
 
-/// The copy's user metadata: the source's, and Landfall's over it. The key goes in as far as the
-/// source's own metadata leaves room; its id always does.
+/// The copy's user metadata: the source's, and Landfall's over it. The id always goes in, the key
+/// as far as the source's own metadata leaves room. Where that leaves none even for the id, its
+/// largest entries stay behind, and the log says which: a file that could not be moved at all would
+/// be worse.
 pub fn metadata(source: &Head, file: &File, replay: u32) -> BTreeMap<String, String> {
+    let ours = BTreeMap::from([
+        (FILE_ID.to_owned(), file.id.to_string()),
+        (REPLAY.to_owned(), replay.to_string()),
+    ]);
     let mut metadata = source.metadata.clone();
     metadata.retain(|name, _| !name.starts_with(OURS));
-    metadata.insert(FILE_ID.to_owned(), file.id.to_string());
-    metadata.insert(REPLAY.to_owned(), replay.to_string());
-    let taken: usize = metadata
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    while size(&ours) + size(&metadata) > LIMIT
+        && let Some(name) = largest(&metadata)
+        && let Some(value) = metadata.remove(&name)
+    {
+        let bytes = value.len();
+        tracing::warn!(
+            file = %file.id, key = ?file.key, ?name, bytes,
+            "the object's own metadata leaves no room for Landfall's: its copy goes without this"
+        );
+    }
+    metadata.extend(ours);
+    let taken = size(&metadata);
     let percent = metadata_value(&file.key);
     let base64 = URL_SAFE_NO_PAD.encode(&file.key);
     let fitting = [(KEY, percent), (KEY_BASE64, base64)]
@@ -41,6 +53,19 @@ pub fn metadata(source: &Head, file: &File, replay: u32) -> BTreeMap<String, Str
         .find(|(name, value)| taken + name.len() + value.len() <= LIMIT);
     metadata.extend(fitting.map(|(name, value)| (name.to_owned(), value)));
     metadata
+}
+
+/// Bytes as the store counts them.
+fn size(metadata: &BTreeMap<String, String>) -> usize {
+    let entries = metadata.iter();
+    entries.map(|(name, value)| name.len() + value.len()).sum()
+}
+
+fn largest(metadata: &BTreeMap<String, String>) -> Option<String> {
+    let largest = metadata
+        .iter()
+        .max_by_key(|(name, value)| name.len() + value.len());
+    largest.map(|(name, _)| name.clone())
 }
 
 /// The key that a copy's file was uploaded under.
@@ -100,13 +125,6 @@ mod tests {
         }
     }
 
-    fn size(metadata: &BTreeMap<String, String>) -> usize {
-        metadata
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum()
-    }
-
     #[test]
     fn a_plain_key_stays_readable() {
         let metadata = metadata(&head(&[]), &file("in/a b%.csv"), 3);
@@ -133,6 +151,21 @@ mod tests {
         assert_eq!(metadata["own"], own);
         assert_eq!(metadata[FILE_ID], file.id.to_string());
         assert_eq!(original_key(&metadata), None);
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_the_id_the_largest_of_the_sources_own_stay_behind() {
+        // Without Landfall's 64 bytes they are what a store takes.
+        let (long, longer) = ("x".repeat(900), "y".repeat(1_100));
+        let own = head(&[("a", &long), ("b", &longer), ("c", "small")]);
+        assert!(size(&own.metadata) > LIMIT - 64 && size(&own.metadata) <= LIMIT);
+        let file = file("in/a.csv");
+        let metadata = metadata(&own, &file, 0);
+        assert!(size(&metadata) <= LIMIT);
+        assert_eq!(metadata[FILE_ID], file.id.to_string());
+        assert_eq!(metadata.get("b"), None);
+        assert_eq!((&metadata["a"], metadata["c"].as_str()), (&long, "small"));
+        assert_eq!(original_key(&metadata).as_deref(), Some("in/a.csv"));
     }
 
     #[test]

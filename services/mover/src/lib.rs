@@ -1,7 +1,7 @@
 //! The mover: files away what ingest is done with, to `processed/` or `rejected/`.
 //!
-//! Its one promise is that it never removes a version's last copy, nor puts it under another's
-//! name. [`progress`] decides what is done when, without I/O; [`filing`] does it; [`claim`] keeps
+//! Its one promise is that it never removes a version's last copy (unless its owner had deleted or
+//! replaced it), nor puts it under another's name. [`progress`] decides what is done when, without I/O; [`filing`] does it; [`claim`] keeps
 //! two files apart that want one name; [`buckets`] finds out what the store can promise.
 
 pub mod buckets;

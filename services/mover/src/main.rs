@@ -7,9 +7,13 @@ use mover::Mover;
 use proto::{User, consumer};
 
 fn main() -> ExitCode {
-    runtime::main(User::Mover, async |context| {
-        let mover = Mover::start(&context.config, Arc::clone(&context.journal)).await?;
-        context.steps(consumer::mover(), Arc::new(mover));
-        Ok(())
-    })
+    runtime::main(
+        User::Mover,
+        |_| Ok(()),
+        async |context| {
+            let mover = Mover::start(&context.config, Arc::clone(&context.journal)).await?;
+            context.steps(consumer::mover(), Arc::new(mover));
+            Ok(())
+        },
+    )
 }

@@ -12,7 +12,7 @@ use proto::event::{MailOutcome, Notified};
 use proto::{Data, Event};
 use runtime::Trouble;
 use store::Journal;
-use store::journal::{Entry, Register};
+use store::journal::{Entry, Overdue, Register};
 
 use crate::mail::{self, Heading};
 use crate::row::{Row, State};
@@ -22,6 +22,12 @@ use crate::smtp::Post;
 
 /// How long to wait before the store is asked again where no answer will do but its own.
 const INSIST_EVERY: Duration = Duration::from_millis(500);
+
+/// The kind of a mail's register.
+const MAIL: &str = "mail";
+
+/// Overdue mails that are read at once.
+const PAGE: usize = 100;
 
 /// What both steps work with.
 pub(crate) struct Desk {
@@ -82,7 +88,7 @@ impl Desk {
     pub(crate) async fn file(&self, row: &Row) -> Result<Row, Trouble> {
         let created = self
             .journal
-            .create(&register(&row.event), &bytes(row)?)
+            .create_due(&register(&row.event), &bytes(row)?, row.wake())
             .await?;
         if created.ours {
             self.record(row);
@@ -108,7 +114,7 @@ impl Desk {
     pub(crate) async fn change(&self, filed: &Filed, row: Row) -> Result<(), Trouble> {
         let written = self
             .journal
-            .replace(&filed.register, filed.revision, &bytes(&row)?)
+            .replace_due(&filed.register, filed.revision, &bytes(&row)?, row.wake())
             .await?;
         if written.is_some() {
             self.record(&row);
@@ -125,7 +131,10 @@ impl Desk {
         let register = &filed.register;
         let mut said = false;
         let revision = loop {
-            let error = match self.journal.replace(register, filed.revision, &value).await {
+            let replaced = self
+                .journal
+                .replace_due(register, filed.revision, &value, row.wake());
+            let error = match replaced.await {
                 Ok(Some(revision)) => break revision,
                 // An earlier try of ours may have been written without our hearing of it. Claims
                 // have names, so nobody else writes the same.
@@ -151,6 +160,46 @@ impl Desk {
             register: register.clone(),
             revision,
         }))
+    }
+
+    /// Orders a wake for every mail whose time had passed `late` ago: its schedule was lost, or its
+    /// wake, or it waits in the stream behind others. Answers how many.
+    ///
+    /// Safe to repeat and to run in several replicas: a wake says nothing but *look*.
+    pub(crate) async fn wake_overdue(&self, late: Duration) -> Result<u64, Trouble> {
+        let before = (self.clock)()
+            .saturating_sub(late)
+            .unwrap_or(Timestamp::MIN);
+        let mut last: Option<Overdue> = None;
+        let mut ordered = 0;
+        loop {
+            let page = self
+                .journal
+                .overdue(MAIL, before, last.as_ref(), PAGE)
+                .await?;
+            for Overdue {
+                register, entry, ..
+            } in &page
+            {
+                let row: Row = match serde_json::from_slice(&entry.value) {
+                    Ok(row) => row,
+                    // It keeps no other from being woken.
+                    Err(error) => {
+                        let name = &register.name;
+                        tracing::error!(name, %error, "a mail's row cannot be read");
+                        continue;
+                    }
+                };
+                if let Some(due) = row.wake() {
+                    self.schedules.order(&row.event, due).await?;
+                    ordered += 1;
+                }
+            }
+            match page.into_iter().next_back() {
+                Some(end) => last = Some(end),
+                None => return Ok(ordered),
+            }
+        }
     }
 
     /// The mail of a row, as it goes out on every try.
@@ -236,7 +285,7 @@ impl Desk {
 
 fn register(event: &Event) -> Register {
     let (file, replay) = event.about();
-    Register::new("mail", format!("{}.{replay}", file.id))
+    Register::new(MAIL, format!("{}.{replay}", file.id))
 }
 
 fn bytes(row: &Row) -> Result<Vec<u8>, Trouble> {

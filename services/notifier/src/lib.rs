@@ -14,7 +14,7 @@
 //!
 //! | what happens | what becomes of the mail |
 //! |---|---|
-//! | no session with the mail server (connect, TLS, greeting, login) | nothing: an outage, like any dependency's. The wake is held, none is pulled, no try is counted; events go on being journalled. |
+//! | no session with the mail server (connect, TLS, greeting, login; or `MAIL`, or every receiver of a session without a login, is answered with a wish for one) | nothing: an outage, like any dependency's. The wake is held, none is pulled, no try is counted; events go on being journalled. |
 //! | *not now* (4xx) or a cut from `MAIL` on, before the body | waits: a minute, two, four … an hour, for `retry_for` since the first try; then `refused` |
 //! | *not now* to some receivers | all wait for them for an hour, then the mail goes to those whom the server takes |
 //! | *never* (5xx) to some receivers | it goes to the others; `notified` says who was refused, and why |
@@ -22,7 +22,9 @@
 //! | a definite 4xx or 5xx to the body | the same as before it |
 //! | a cut or silence from the body's first byte on | `unknown`: never sent again by a machine |
 //! | whoever was sending dies | `unknown` once the claim's deadline has passed |
-//! | the store does not answer after the body | the answer is kept, and written when it does |
+//! | the store does not answer after the body | the answer is written when it does; `unknown` if that is after the claim's deadline, or if the process ends before |
+//! | a wake is lost (`DELAY` was purged or restored) | it is ordered again: at start, and by the hour once it is an hour late |
+//! | the service is stopped | a mail whose body has not begun goes back; a body on its way has until the end of the drain |
 //!
 //! A mail about `failed` goes the same way, and its end is kept in the journal alone.
 
@@ -32,6 +34,7 @@ mod fixtures;
 mod hear;
 mod mail;
 mod mailbox;
+mod overdue;
 mod route;
 mod row;
 mod schedule;
@@ -46,7 +49,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use proto::consumer;
-use runtime::{Context, Trouble};
+use runtime::{Config, Context, Trouble};
 
 use desk::Desk;
 use hear::Hear;
@@ -55,7 +58,12 @@ use settings::Settings;
 use smtp::Client;
 use wake::Wake;
 
-/// Checks the settings and hands the steps over.
+/// What is wrong with the settings that the runtime cannot know to be wrong, in a line.
+pub fn check(config: &Config) -> Result<(), String> {
+    Settings::new(config).map(drop)
+}
+
+/// Hands the steps over.
 pub async fn start(context: &Context) -> Result<(), Trouble> {
     describe();
     let settings = Settings::new(&context.config).map_err(|reason| Trouble::Reject { reason })?;
@@ -63,12 +71,23 @@ pub async fn start(context: &Context) -> Result<(), Trouble> {
     let desk = Arc::new(Desk::new(
         settings,
         Arc::clone(&context.journal),
-        Arc::new(JetStream(context.jetstream.clone())),
+        Arc::new(JetStream(context.publisher.clone())),
         Arc::new(client.clone()),
         Timestamp::now,
     ));
     context.steps(consumer::notifier(), Arc::new(Hear(Arc::clone(&desk))));
-    context.steps(consumer::notifier_due(), Arc::new(Wake(desk)));
+    context.steps(
+        consumer::notifier_due(),
+        Arc::new(Wake {
+            desk: Arc::clone(&desk),
+            stop: context.stop.clone(),
+        }),
+    );
+    let stop = context.stop.clone();
+    context.spawn("overdue mails", async move {
+        stop.run_until_cancelled(overdue::sweep(&desk)).await;
+        Ok(())
+    });
     let stop = context.stop.clone();
     context.spawn("idle mail sessions", async move {
         stop.run_until_cancelled(client.tidy()).await;

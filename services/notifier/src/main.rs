@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use proto::User;
 
 fn main() -> ExitCode {
-    runtime::main(User::Notifier, notifier::start)
+    runtime::main(User::Notifier, notifier::check, notifier::start)
 }

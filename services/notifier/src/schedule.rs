@@ -3,12 +3,12 @@
 
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_SCHEDULE, NATS_SCHEDULE_TARGET};
-use async_nats::jetstream;
+use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
-use failpoint::{Call, Subject, around};
+use failpoint::{Call, Subject};
 use jiff::Timestamp;
 use proto::{Event, subject};
-use runtime::Trouble;
+use runtime::{Publisher, Trouble};
 
 /// Where wakes are ordered.
 #[async_trait]
@@ -19,7 +19,7 @@ pub(crate) trait Schedules: Send + Sync + 'static {
 }
 
 /// The stream `DELAY`.
-pub(crate) struct JetStream(pub(crate) jetstream::Context);
+pub(crate) struct JetStream(pub(crate) Publisher);
 
 #[async_trait]
 impl Schedules for JetStream {
@@ -28,24 +28,12 @@ impl Schedules for JetStream {
         let payload = serde_json::to_vec(event).map_err(|error| Trouble::Reject {
             reason: format!("the event cannot be written as JSON: {error}"),
         })?;
-        let published = async {
-            self.0
-                .publish_with_headers(
-                    subject::delay_wait(file.id, replay),
-                    headers(due),
-                    payload.into(),
-                )
-                .await?
-                .await
-        };
-        let point = Subject::named(&file.key);
-        match around(Call::ScheduleOrder, point, published).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Trouble::Outage {
-                dependency: "nats",
-                reason: format!("a schedule was not stored in DELAY: {error}"),
-            }),
-        }
+        let subject = subject::delay_wait(file.id, replay);
+        let message = PublishMessage::build()
+            .headers(headers(due))
+            .payload(payload.into());
+        let point = (Call::ScheduleOrder, Subject::named(&file.key));
+        self.0.publish(point, &subject, message).await
     }
 }
 

@@ -6,7 +6,8 @@
 
 mod client;
 mod connect;
-mod line_by_line;
+mod replies;
+mod tls;
 
 use async_trait::async_trait;
 use failpoint::Call;
@@ -136,8 +137,13 @@ impl Failure {
                 let words = source.unwrap_or_default();
                 Self::Said(code.into(), words_of(code, &words))
             }
-            None => Self::Broken(visible(&error.to_string(), MOST_WORDS)),
+            None => Self::broken(error),
         }
+    }
+
+    /// Of the stream, or of what came over it.
+    pub(crate) fn broken(why: &impl ToString) -> Self {
+        Self::Broken(visible(&why.to_string(), MOST_WORDS))
     }
 
     /// No answer in time.
@@ -186,9 +192,21 @@ pub(crate) enum Verdict {
 
 /// All wait for the late (a mail has one body, and greylisting passes within the hour), unless
 /// they have had their time: then those go whom the server takes.
-pub(crate) fn weigh(answers: &[Result<String, Failure>], without_the_late: bool) -> Verdict {
+///
+/// A session that is not `logged_in` and gets no receiver taken, since each needs a login, is one
+/// that cannot be had. One receiver that is answered so, or a login that it comes after, is a
+/// matter of the receiver.
+pub(crate) fn weigh(
+    answers: &[Result<String, Failure>],
+    without_the_late: bool,
+    logged_in: bool,
+) -> Verdict {
     let refused = || answers.iter().filter_map(|answer| answer.as_ref().err());
-    if let Some(failure) = refused().find(|failure| failure.is_about_the_session()) {
+    let about_the_session = refused().filter(|failure| failure.is_about_the_session());
+    if !logged_in
+        && about_the_session.count() == answers.len()
+        && let Some(failure) = refused().next()
+    {
         return Verdict::Login(failure.clone());
     }
     let late = refused().find(|failure| !failure.is_final());

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use runtime::text::hides_or_steers;
+
 /// `text` with every character spelled out that would break a line, hide or reorder text
 /// (`<U+202E>`), cut to `most` characters.
 pub(crate) fn visible(text: &str, most: usize) -> String {
@@ -14,7 +16,7 @@ pub(crate) fn visible(text: &str, most: usize) -> String {
         if places < most {
             cut = before;
         }
-        if is_hidden(character) {
+        if hides_or_steers(character) {
             // Writing to a string cannot fail.
             let _ = write!(shown, "<U+{:04X}>", u32::from(character));
             places += shown.len() - before;
@@ -46,29 +48,6 @@ pub(crate) fn name(key: &str, most: usize) -> String {
     let start: String = shown.chars().take(head).collect();
     let end: String = shown.chars().skip(length - tail).collect();
     format!("{start}…{end}")
-}
-
-/// Controls, line and paragraph separators, whatever changes the direction of text, and what takes
-/// no room. The two joiners stay: scripts and emoji need them.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{180e}'
-                | '\u{200b}'
-                | '\u{200e}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{3164}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]
@@ -124,7 +103,7 @@ mod tests {
         #[test]
         fn nothing_hidden_is_left_and_it_fits(text in "\\PC*|[\\s\\S]{0,80}", most in 1_usize..60) {
             let shown = visible(&text, most);
-            prop_assert!(!shown.chars().any(is_hidden));
+            prop_assert!(!shown.chars().any(hides_or_steers));
             prop_assert!(shown.chars().count() <= most);
             prop_assert!(name(&text, most).chars().count() <= most);
         }

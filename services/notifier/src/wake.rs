@@ -9,6 +9,7 @@ use proto::event::MailOutcome;
 use proto::{Data, Event};
 use runtime::{Message, Step, Trouble};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::desk::{Desk, Filed};
 use crate::row::Next;
@@ -26,12 +27,17 @@ const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// An outage of the mail server is none of the mail's: it is answered as one, so that the loop
 /// stops pulling wakes, counts no tries, and goes on when the server is back. What the server
 /// says about this mail is counted, and waited for, in the mail's row.
-pub(crate) struct Wake(pub(crate) Arc<Desk>);
+pub(crate) struct Wake {
+    pub(crate) desk: Arc<Desk>,
+    /// Cancelled when the service is asked to stop. A body may take ten minutes, and the drain
+    /// would cut it: none is begun then.
+    pub(crate) stop: CancellationToken,
+}
 
 #[async_trait]
 impl Step for Wake {
     async fn run(&self, event: &Event, message: &Message) -> Result<Option<Data>, Trouble> {
-        let desk = &self.0;
+        let desk = &self.desk;
         // Each turn either answers, or has changed the row, or lost it to somebody who has.
         loop {
             let Some(filed) = desk.look(event).await? else {
@@ -55,8 +61,9 @@ impl Step for Wake {
 impl Wake {
     /// One try, up to and including what it came to.
     async fn send(&self, filed: &Filed, woken: Timestamp) -> Result<(), Trouble> {
-        let desk = &self.0;
+        let desk = &self.desk;
         let row = &filed.row;
+        self.goes_on()?;
         let now = desk.now(woken);
         let mail = desk.compose(row, now)?;
         let envelope = Envelope {
@@ -83,6 +90,18 @@ impl Wake {
         }
     }
 
+    /// An outage of our own, so to speak: while the service stops, the runtime hands back whatever
+    /// meets one.
+    fn goes_on(&self) -> Result<(), Trouble> {
+        if self.stop.is_cancelled() {
+            return Err(Trouble::Outage {
+                dependency: "notifier",
+                reason: "it is being stopped".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// The server waits for the body: claim the mail, send, and write down what became of it.
     async fn hand_over(
         &self,
@@ -91,8 +110,9 @@ impl Wake {
         mail: &[u8],
         woken: Timestamp,
     ) -> Result<(), Trouble> {
-        let desk = &self.0;
+        let desk = &self.desk;
         let endpoint = &desk.settings.endpoint;
+        self.goes_on()?;
         let start = Instant::now();
         let claimed = filed.row.claim(
             desk.new_claim(),
@@ -108,9 +128,9 @@ impl Wake {
             // Somebody else has the mail. The offer is dropped, and with it the connection.
             return Ok(());
         };
-        if start.elapsed() > endpoint.claim_timeout() {
-            // The journal took so long that the server may have hung up. Nothing was sent: the
-            // claim can be undone by its owner, and by nobody else.
+        if start.elapsed() > endpoint.claim_timeout() || self.stop.is_cancelled() {
+            // The journal took so long that the server may have hung up, or the service stops by
+            // now. Nothing was sent: the claim can be undone by its owner, and by nobody else.
             drop(offer);
             desk.insist(&filed, filed.row.unclaimed()).await?;
             return Ok(());

@@ -55,12 +55,15 @@ impl Head {
 }
 
 impl Objects {
-    /// What the newest version of an object is; none if there is no such object.
+    /// What the newest version of an object is; none if there is no such object, which is believed
+    /// only of a store that has the bucket: whatever stands between us and the store (an ingress
+    /// without its backend) answers 404 too.
     pub async fn head(&self, bucket: &str, key: &str) -> Result<Option<Head>> {
         self.look(bucket, key, None, None).await
     }
 
     /// What an object is, with its checksums: its newest version, or the one with the id `version`.
+    /// None is as certain as that of [`Self::head`].
     pub async fn examine(
         &self,
         bucket: &str,
@@ -89,9 +92,9 @@ impl Objects {
                 self.worked.note(call);
                 head(call, output).map(Some)
             }
-            Err(Failure::Missing) => Ok(None),
-            // The answer to a HEAD has no body to say why. Where the bucket refuses too, it is not
-            // the object's doing.
+            // The answer has no body to say what it is that is not found.
+            Err(Failure::Missing) => self.must_exist(bucket).await.map(|()| None),
+            // Nor why it is refused. Where the bucket refuses too, it is not the object's doing.
             Err(Failure::Other(refused @ Error::Refused(_))) => {
                 self.must_exist(bucket).await?;
                 Err(refused)

@@ -20,8 +20,6 @@ const WRONG: &str = "00000000000000000000000000000000";
 /// Which preconditions a bucket's store honours, and whether the bucket keeps versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preconditions {
-    /// `PutObject` with `If-None-Match: *`.
-    pub put_if_absent: bool,
     /// `CopyObject` with `If-None-Match: *`.
     pub copy_if_absent: bool,
     /// `CopyObject` with `x-amz-copy-source-if-match`.
@@ -85,67 +83,77 @@ struct Probe<'a> {
 
 impl Probe<'_> {
     async fn try_all(&mut self) -> Result<Preconditions> {
-        let (one, two) = (self.one.clone(), self.two.clone());
-        let versioned = self.put(&one, None).await?;
-        self.put(&two, None).await?;
+        let one = self.one.clone();
+        let versioned = self.put(&one).await?.is_some();
         let head = self.head().await?;
+        // First without any: what is wrong then is not the preconditions' doing. And there has to
+        // be something at the destination.
+        if let Err(failure) = self.copy(&head, None, false).await {
+            return Err(self.unexpected(failure));
+        }
+        let copy_source_if_match = self.copy(&head, Some(WRONG), false).await;
+        let copy_if_absent = self.copy(&head, None, true).await;
+        // Last: where it is ignored, the object is gone.
+        let delete_if_match = self.delete(WRONG).await;
         Ok(Preconditions {
-            versioned: versioned.flatten().is_some(),
-            put_if_absent: self.put(&one, Some("*")).await?.is_none(),
-            copy_source_if_match: !self.copy(&head, WRONG, false).await?,
-            copy_if_absent: !self.copy(&head, &head.version.etag, true).await?,
-            // Last: where it is ignored, the object is gone.
-            delete_if_match: !self.delete(WRONG).await?,
+            versioned,
+            copy_source_if_match: self.is_honoured(copy_source_if_match)?,
+            copy_if_absent: self.is_honoured(copy_if_absent)?,
+            delete_if_match: self.is_honoured(delete_if_match)?,
         })
     }
 
-    /// The version's id, if the bucket gave it one; none at all if a precondition refused it.
-    async fn put(
-        &mut self,
-        at: &Location,
-        if_none_match: Option<&str>,
-    ) -> Result<Option<Option<String>>> {
-        let (body, metadata) = (Bytes::from_static(b"probe"), BTreeMap::new());
-        let put = self.objects.write(at, body, None, &metadata, if_none_match);
-        match Box::pin(put).await {
-            Ok(output) => Ok(Some(self.note(at, output.version_id()))),
-            Err(Failure::Unmet) => Ok(None),
+    /// What the answer to a request says of the precondition, which was not met. A store that
+    /// does not take the request with it (501) cannot be asked so, any more than one that ignores
+    /// it.
+    fn is_honoured(&self, answer: Result<(), Failure>) -> Result<bool> {
+        match answer {
+            Ok(()) => Ok(false),
+            Err(Failure::Unmet) => Ok(true),
+            Err(Failure::Other(Error::Refused(_))) => Ok(false),
             Err(failure) => Err(self.unexpected(failure)),
         }
     }
 
-    /// Whether the first object could be copied over the second.
-    async fn copy(&mut self, head: &Head, etag: &str, if_absent: bool) -> Result<bool> {
+    /// The version's id, if the bucket gave it one.
+    async fn put(&mut self, at: &Location) -> Result<Option<String>> {
+        let (body, metadata) = (Bytes::from_static(b"probe"), BTreeMap::new());
+        let put = self.objects.write(at, body, None, &metadata);
+        match Box::pin(put).await {
+            Ok(output) => Ok(self.note(at, output.version_id())),
+            Err(failure) => Err(self.unexpected(failure)),
+        }
+    }
+
+    /// Copies the first object over the second.
+    async fn copy(
+        &mut self,
+        head: &Head,
+        etag: Option<&str>,
+        if_absent: bool,
+    ) -> Result<(), Failure> {
         let copy = Copy {
             source: &self.one,
             version: &head.version,
             head,
             destination: &self.two,
             metadata: &BTreeMap::new(),
+            if_match: etag.is_some(),
             if_absent,
         };
-        match Box::pin(self.objects.transfer(copy, etag)).await {
-            Ok(output) => {
-                let two = self.two.clone();
-                self.note(&two, output.version_id());
-                Ok(true)
-            }
-            Err(Failure::Unmet) => Ok(false),
-            Err(failure) => Err(self.unexpected(failure)),
-        }
+        let etag = etag.unwrap_or(&head.version.etag);
+        let output = Box::pin(self.objects.transfer(copy, etag)).await?;
+        let two = self.two.clone();
+        self.note(&two, output.version_id());
+        Ok(())
     }
 
-    /// Whether the first object could be deleted.
-    async fn delete(&mut self, etag: &str) -> Result<bool> {
-        match Box::pin(self.objects.erase(&self.one, Removal::IfMatch(etag))).await {
-            Ok(output) => {
-                let one = self.one.clone();
-                self.note(&one, output.version_id());
-                Ok(true)
-            }
-            Err(Failure::Unmet) => Ok(false),
-            Err(failure) => Err(self.unexpected(failure)),
-        }
+    /// Deletes the first object.
+    async fn delete(&mut self, etag: &str) -> Result<(), Failure> {
+        let output = Box::pin(self.objects.erase(&self.one, Removal::IfMatch(etag))).await?;
+        let one = self.one.clone();
+        self.note(&one, output.version_id());
+        Ok(())
     }
 
     fn note(&mut self, at: &Location, id: Option<&str>) -> Option<String> {

@@ -167,7 +167,11 @@ impl Body {
                 self.check(&output)?;
                 Ok(output.body)
             }
-            Err(Failure::Missing) => Err(Error::Vanished(Vanished::Gone)),
+            // Believed only of a store that has the bucket: see `head`.
+            Err(Failure::Missing) => {
+                self.objects.must_exist(&self.location.bucket).await?;
+                Err(Error::Vanished(Vanished::Gone))
+            }
             Err(Failure::Unmet) => self.why_unmet().await,
             Err(failure) => Err(failure.into_error(self.call())),
         }

@@ -47,7 +47,7 @@ impl Objects {
         let size = first.len() as u64;
         if size < length {
             let output = self
-                .write(location, first, content_type, &BTreeMap::new(), None)
+                .write(location, first, content_type, &BTreeMap::new())
                 .await
                 .map_err(|failure| failure.into_error(call))?;
             progress(size);

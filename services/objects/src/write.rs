@@ -28,6 +28,9 @@ pub struct Copy<'a> {
     pub destination: &'a Location,
     /// The copy's whole user metadata.
     pub metadata: &'a BTreeMap<String, String>,
+    /// Whether the store is to look at the source's entity tag once more. A version id alone names
+    /// one version; without one, nothing else does.
+    pub if_match: bool,
     /// Whether nothing may be there yet.
     pub if_absent: bool,
 }
@@ -52,7 +55,7 @@ impl Objects {
         content_type: Option<&str>,
         metadata: &BTreeMap<String, String>,
     ) -> Result<()> {
-        self.write(location, body, content_type, metadata, None)
+        self.write(location, body, content_type, metadata)
             .await
             .map(drop)
             .map_err(|failure| failure.into_error(call(Operation::Put, location)))
@@ -64,7 +67,6 @@ impl Objects {
         body: Bytes,
         content_type: Option<&str>,
         metadata: &BTreeMap<String, String>,
-        if_none_match: Option<&str>,
     ) -> Result<PutObjectOutput, Failure> {
         let timeout = self.timeout_for(body.len() as u64);
         let request = self
@@ -74,7 +76,6 @@ impl Objects {
             .key(&location.key)
             .set_content_type(content_type.map(str::to_owned))
             .set_metadata(Some(metadata.clone().into_iter().collect()))
-            .set_if_none_match(if_none_match.map(str::to_owned))
             .body(ByteStream::from(body))
             .send();
         self.call(call(Operation::Put, location), timeout, Box::pin(request))
@@ -133,8 +134,10 @@ impl Objects {
             .set_content_language(head.content_language.clone())
             .set_content_disposition(head.content_disposition.clone())
             .set_cache_control(head.cache_control.clone())
-            .set_expires(expires)
-            .copy_source_if_match(format!("\"{etag}\""));
+            .set_expires(expires);
+        if copy.if_match {
+            request = request.copy_source_if_match(format!("\"{etag}\""));
+        }
         if copy.if_absent {
             request = request.if_none_match("*");
         }

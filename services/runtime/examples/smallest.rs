@@ -46,8 +46,12 @@ impl Step for Smallest {
 }
 
 fn main() -> ExitCode {
-    runtime::main(User::Mover, async |context: &Context| {
-        context.steps(consumer::mover(), Arc::new(Smallest));
-        Ok(())
-    })
+    runtime::main(
+        User::Mover,
+        |_| Ok(()),
+        async |context: &Context| {
+            context.steps(consumer::mover(), Arc::new(Smallest));
+            Ok(())
+        },
+    )
 }

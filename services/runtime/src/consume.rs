@@ -3,6 +3,7 @@
 
 mod held;
 mod pull;
+mod suspects;
 mod work;
 
 use std::panic::AssertUnwindSafe;
@@ -21,6 +22,7 @@ use tracing::Instrument;
 
 use self::held::{Held, Place};
 use self::pull::{Incoming, Requests};
+use self::suspects::Suspects;
 use crate::backoff::Backoff;
 use crate::metering::{self, Outcome};
 use crate::outage::Gate;
@@ -46,6 +48,7 @@ pub(crate) struct Loop {
     consumer: Consumer,
     work: Work,
     held: Held,
+    suspects: Suspects,
     slots: Arc<Semaphore>,
     gate: Gate,
     tasks: TaskTracker,
@@ -58,6 +61,7 @@ impl Loop {
     pub(crate) fn new(service: Arc<Service>, consumer: Consumer, work: Work) -> Arc<Self> {
         Arc::new(Self {
             held: Held::new(service.jetstream.client(), consumer.stream.name),
+            suspects: Suspects::default(),
             slots: Arc::new(Semaphore::new(service.config.service.slots)),
             gate: Gate::new(),
             tasks: TaskTracker::new(),
@@ -228,7 +232,11 @@ impl Loop {
         let in_progress = metering::in_progress(stream);
         in_progress.increment(1.0);
         let place = Place::of(&message);
-        let work = AssertUnwindSafe(Box::pin(self.work(message)).instrument(span)).catch_unwind();
+        let work = async {
+            let _turn = self.suspects.turn(&message).await;
+            self.work(message).await
+        };
+        let work = AssertUnwindSafe(Box::pin(work).instrument(span)).catch_unwind();
         // Cut off at the deadline, the message stays among the held and is handed back.
         let outcome = match self.service.deadline.run_until_cancelled(work).await {
             None => Outcome::Returned,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::consume::Work;
 use crate::service::Service;
-use crate::{Config, Handler, Outbox, Step, Trouble, databases};
+use crate::{Config, Handler, Outbox, Publisher, Step, Trouble, databases};
 
 /// What a service is given to start with.
 pub struct Context {
@@ -23,6 +23,8 @@ pub struct Context {
     pub journal: Arc<dyn Journal>,
     /// Settles and publishes outcomes.
     pub outbox: Outbox,
+    /// Publishes everything else.
+    pub publisher: Publisher,
     /// Cancelled when the service is asked to stop.
     pub stop: CancellationToken,
     parts: Mutex<Vec<Part>>,
@@ -45,6 +47,10 @@ impl Context {
             jetstream: service.jetstream.clone(),
             journal: Arc::clone(&service.journal),
             outbox: service.outbox.clone(),
+            publisher: Publisher {
+                jetstream: service.jetstream.clone(),
+                link: Arc::clone(&service.link),
+            },
             stop: service.stop.clone(),
             parts: Mutex::default(),
         }

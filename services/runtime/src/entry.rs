@@ -32,9 +32,12 @@ struct Options {
 /// The whole of a service's `main`: trace, configuration, connections, `start`, then consume
 /// until a signal, and drain. `start` is called again while it answers [`Trouble::Outage`].
 ///
+/// `check` is what the service itself finds wrong with the configuration, beyond what the runtime
+/// does: a line that names the setting. It does no more than read, and is asked by `--check` too.
+///
 /// Exits with 2 if the command line or the configuration is wrong, with 1 if something ended the
 /// service, and with 0 after SIGTERM or SIGINT. A second signal ends it at once, with 1.
-pub fn main<F>(user: User, start: F) -> ExitCode
+pub fn main<F>(user: User, check: impl FnOnce(&Config) -> Result<(), String>, start: F) -> ExitCode
 where
     F: AsyncFn(&Context) -> Result<(), Trouble>,
 {
@@ -46,6 +49,10 @@ where
             return ExitCode::from(WRONG);
         }
     };
+    if let Err(wrong) = check(&config) {
+        eprintln!("{wrong}");
+        return ExitCode::from(WRONG);
+    }
     if options.check {
         print!("{}", config.shown());
         return ExitCode::SUCCESS;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! fn main() -> ExitCode {
-//!     runtime::main(User::Mover, async |context| {
+//!     runtime::main(User::Mover, |_| Ok(()), async |context| {
 //!         let mover = Mover::start(context).await?;
 //!         context.steps(consumer::mover(), mover);
 //!         Ok(())
@@ -32,6 +32,7 @@ mod outage;
 mod outbox;
 mod service;
 mod setup;
+pub mod text;
 mod tries;
 mod trouble;
 mod verify;
@@ -41,6 +42,7 @@ pub use context::Context;
 pub use databases::readings;
 pub use entry::main;
 pub use handler::{Handler, Message, Step};
+pub use nats::Publisher;
 pub use outbox::Outbox;
 pub use service::run;
 pub use setup::setup;

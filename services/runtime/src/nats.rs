@@ -166,7 +166,29 @@ pub(crate) async fn connect_patiently(
     }
 }
 
+/// Publishes messages that are no outcomes; those are the [`crate::Outbox`]'s.
+#[derive(Clone)]
+pub struct Publisher {
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) link: Arc<Link>,
+}
+
+impl Publisher {
+    /// Publishes a message and waits until `JetStream` has stored it. `point` is its failpoint.
+    pub async fn publish(
+        &self,
+        point: (Call, Subject<'_>),
+        subject: &str,
+        message: PublishMessage,
+    ) -> Result<(), Trouble> {
+        publish(point, &self.jetstream, &self.link, subject, message)
+            .await
+            .map(drop)
+    }
+}
+
 /// Publishes a message and waits until `JetStream` has stored it. `call`, `about`: its failpoint.
+#[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
 pub(crate) async fn publish(
     (call, about): (Call, Subject<'_>),
     jetstream: &jetstream::Context,

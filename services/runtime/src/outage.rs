@@ -111,6 +111,7 @@ impl Outages {
                 Ok(done) => return Some(Ok(done)),
                 Err(Trouble::Retry { reason }) => return Some(Err(Fault::Retry(reason))),
                 Err(Trouble::Reject { reason }) => return Some(Err(Fault::Reject(reason))),
+                Err(Trouble::Outage { .. }) if stop.is_cancelled() => return None,
                 Err(Trouble::Outage { dependency, reason }) => (dependency, reason),
             };
             match &waiting {

@@ -15,12 +15,26 @@ use crate::{Process, installed, process};
 const PROGRAM: &str = include_str!("../../../deploy/servers/mailcatcher.py");
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// An SMTP server without TLS or login that takes every mail and delivers none.
+/// An SMTP server that takes every mail and delivers none.
 #[derive(Debug)]
 pub struct MailCatcher {
     folder: PathBuf,
     port: Port,
+    security: Option<Security>,
     process: Process,
+}
+
+/// What it wants before it takes a mail: STARTTLS and a login.
+#[derive(Clone, Debug)]
+pub struct Security {
+    /// PEM file.
+    pub certificate: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
+    /// Login.
+    pub user: String,
+    /// Password.
+    pub password: String,
 }
 
 /// A mail as it came.
@@ -41,17 +55,32 @@ pub struct Mail {
 }
 
 impl MailCatcher {
-    /// Starts a server whose files are in `folder`. `port`: if it is free; another otherwise.
+    /// Starts a server without TLS or login whose files are in `folder`. `port`: if it is free;
+    /// another otherwise.
     pub async fn start(folder: &Path, port: Option<u16>) -> anyhow::Result<Self> {
+        Self::start_as(folder, port, None).await
+    }
+
+    /// Starts a server that wants STARTTLS and a login.
+    pub async fn start_secured(folder: &Path, security: Security) -> anyhow::Result<Self> {
+        Self::start_as(folder, None, Some(security)).await
+    }
+
+    async fn start_as(
+        folder: &Path,
+        port: Option<u16>,
+        security: Option<Security>,
+    ) -> anyhow::Result<Self> {
         let folder = installed::prepare(folder)?;
         std::fs::create_dir_all(folder.join("mails"))?;
         process::write(&folder.join("mailcatcher.py"), PROGRAM)?;
         ready::retry(async |attempt| {
             let port = Port::preferably(port.filter(|_| attempt == 1))?;
-            let process = run(&folder, &port).await?;
+            let process = run(&folder, &port, security.as_ref()).await?;
             Ok(Self {
                 folder: folder.clone(),
                 port,
+                security: security.clone(),
                 process,
             })
         })
@@ -108,14 +137,14 @@ impl MailCatcher {
     /// [`kill`](Self::kill) (or without: then it is stopped).
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.process.stop().await;
-        self.process = run(&self.folder, &self.port)
+        self.process = run(&self.folder, &self.port, self.security.as_ref())
             .await
             .map_err(anyhow::Error::from)?;
         Ok(())
     }
 }
 
-async fn run(folder: &Path, port: &Port) -> Result<Process, Failure> {
+async fn run(folder: &Path, port: &Port, security: Option<&Security>) -> Result<Process, Failure> {
     let (python, packages) = installed::python()?;
     let mut command = Command::new(python);
     command
@@ -129,6 +158,10 @@ async fn run(folder: &Path, port: &Port) -> Result<Process, Failure> {
         .env("PYTHONUNBUFFERED", "1");
     if let Some(packages) = packages {
         command.env("PYTHONPATH", packages);
+    }
+    if let Some(security) = security {
+        command.args([&security.certificate, &security.key]);
+        command.args([&security.user, &security.password]);
     }
     let process = Process::start("mail", command, &folder.join("mail.log"))?;
     let ready = ready::wait(&process, STARTS_WITHIN, &|| Box::pin(greets(port.number()))).await;

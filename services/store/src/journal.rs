@@ -43,21 +43,43 @@ pub trait Journal: Send + Sync + 'static {
     /// it.
     async fn unmark(&self, created: Timestamp, last: u64) -> Result<u64>;
 
-    /// Creates a register if there is none, and answers what it holds now. Safe to repeat, but
-    /// who repeats it may read its own value as another's.
-    async fn create(&self, register: &Register, value: &[u8]) -> Result<Created>;
+    /// Creates a register that nobody has to look at again if there is none, and answers what it
+    /// holds now. Safe to repeat, but who repeats it may read its own value as another's.
+    async fn create(&self, register: &Register, value: &[u8]) -> Result<Created> {
+        self.create_due(register, value, None).await
+    }
+
+    /// [`Self::create`] for a register at which somebody has to look again at `due`: from then on
+    /// [`Self::overdue`] names it.
+    async fn create_due(
+        &self,
+        register: &Register,
+        value: &[u8],
+        due: Option<Timestamp>,
+    ) -> Result<Created>;
 
     /// What a register holds.
     async fn read(&self, register: &Register) -> Result<Option<Entry>>;
 
-    /// Compare-and-set: writes `value` if the register still has `revision`. Answers the new
-    /// revision, or none if another was faster or there is no such register. After an error, who
-    /// asked reads the register to know whether it was written.
+    /// Compare-and-set: writes `value` if the register still has `revision`, and nobody has to look
+    /// at it again. Answers the new revision, or none if another was faster or there is no such
+    /// register. After an error, who asked reads the register to know whether it was written.
     async fn replace(
         &self,
         register: &Register,
         revision: u64,
         value: &[u8],
+    ) -> Result<Option<u64>> {
+        self.replace_due(register, revision, value, None).await
+    }
+
+    /// [`Self::replace`], after which somebody has to look at the register again at `due`.
+    async fn replace_due(
+        &self,
+        register: &Register,
+        revision: u64,
+        value: &[u8],
+        due: Option<Timestamp>,
     ) -> Result<Option<u64>>;
 
     /// Puts off that outcomes and registers are forgotten, as if they were marked and written now:
@@ -66,6 +88,24 @@ pub trait Journal: Send + Sync + 'static {
     /// repeat. (Where rows expire one by one, they are written again as they are, compared and
     /// set.)
     async fn renew(&self, cells: &[Cell], registers: &[Register]) -> Result<()>;
+
+    /// Registers of a kind that were due before `before`, in the order of their times and names, at
+    /// most `limit`, and only what comes after `last`. May name one that was written meanwhile; who
+    /// acts on it changes it by compare-and-set.
+    ///
+    /// Costs what is due, not what there is. `SQLite` has an index of the times. A CQL store, whose
+    /// registers are spread by their names, keeps a second table of them: partitioned by the kind
+    /// and a few shards of the name, in the order of the times, written before the conditional
+    /// write that it is about and removed after the one that leaves it. So a crash leaves an entry
+    /// too many and never one too few; the register that is read with it tells, and what does not
+    /// agree is passed over and removed.
+    async fn overdue(
+        &self,
+        kind: &'static str,
+        before: Timestamp,
+        last: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>>;
 
     /// Removes registers that were last written before `before`, and outcomes that were marked
     /// before it; answers how many. An outcome without the mark stays, however old: it is still to
@@ -146,6 +186,17 @@ pub struct Entry {
     pub value: Vec<u8>,
     /// Counts the writes, from 1.
     pub revision: u64,
+}
+
+/// A register at which somebody should have looked again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// Which register.
+    pub register: Register,
+    /// What it holds.
+    pub entry: Entry,
+    /// When it was due, to the microsecond.
+    pub due: Timestamp,
 }
 
 /// The answer of [`Journal::create`].

@@ -264,6 +264,7 @@ impl Events {
         scheme.eq_ignore_ascii_case("bearer") && bool::from(known)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
     async fn store(&self, body: Bytes) -> Result<(), Refusal> {
         let stored = async {
             let sent = self.jetstream.publish(subject::STORAGE_HTTP, body);

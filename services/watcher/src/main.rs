@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use proto::User;
 
 fn main() -> ExitCode {
-    runtime::main(User::Watcher, watcher::start)
+    runtime::main(User::Watcher, |_| Ok(()), watcher::start)
 }

@@ -7,8 +7,8 @@
 //! - *Unknown*: looked at, exactly as if a notification had come.
 //! - *Known, and its outcome without mark*: the runtime publishes it.
 //! - *Stuck* ([`verdict`]): said again, [`AGAIN`] times at most.
-//! - *Ended, and still there* (`failed` until a person replays it): noted once, passed over then;
-//!   its rows are renewed every day, so that the journal never takes it for something new.
+//! - *Ended, and still there* (`failed`): noted once, passed over then; its rows are renewed every
+//!   day, so that the journal never takes it for something new.
 //! - Everything else waits, and costs a line of a listing and a row of the journal.
 //!
 //! Memory: a page of the listing, a batch of `FILES`, and up to [`SUSPECTS`] small entries.

@@ -15,9 +15,10 @@ where
     M::Action: Clone + Debug + PartialEq,
 {
     let explored = explore(model);
-    for (property, steps) in &explored.broken {
-        panic!("{name}: {property}, broken by\n  {}", steps.join("\n  "));
-    }
+    let broken = explored.broken.iter();
+    let broken = broken.map(|(property, steps)| format!("{property}, by {}", steps.join(" ")));
+    let broken: Vec<String> = broken.collect();
+    assert!(broken.is_empty(), "{name}: {}", broken.join("\n"));
     println!("{name}: {} states", explored.states);
     assert!(explored.states > at_least, "{explored:?}");
 }

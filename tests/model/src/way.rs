@@ -561,14 +561,17 @@ impl Version {
         }
     }
 
-    /// How it ended, as the cells say.
+    /// In how many ways it has ended, as the cells say. A mail about `failed` that fails as well
+    /// is no other end.
     fn ends(&self) -> usize {
-        let failed = |cell: &Cell| cell.outcome == Outcome::Failed;
-        let superseded = |cell: &Cell| matches!(cell.outcome, Outcome::Superseded(_));
-        let notified = |cell: &Cell| matches!(cell.outcome, Outcome::Notified(_));
-        let cells = self.cells.iter().flatten();
-        let ends = cells.filter(|cell| failed(cell) || superseded(cell) || notified(cell));
-        ends.count()
+        let outcomes = || self.cells.iter().flatten().map(|cell| cell.outcome);
+        let failed = outcomes().any(|it| it == Outcome::Failed);
+        let superseded = outcomes().any(|it| matches!(it, Outcome::Superseded(_)));
+        let notified = outcomes().any(|it| matches!(it, Outcome::Notified(_)));
+        [failed, superseded, notified]
+            .into_iter()
+            .filter(|it| *it)
+            .count()
     }
 
     fn has_true_rows(&self) -> bool {

@@ -9,6 +9,9 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use proto::User;
 
+use super::plan::REPLICAS;
+use crate::installation::SERVICES;
+
 const SOURCE: &str = include_str!("clock.c");
 
 /// The clocks of an installation's services: one a replica, which a restart does not set right.
@@ -34,24 +37,21 @@ impl Clocks {
         let output = compiler.output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "cc: {said}");
+        for user in SERVICES {
+            for number in 0..REPLICAS {
+                clocks.set(user, number, 0)?;
+            }
+        }
         Ok(clocks)
     }
 
     /// What the environment of a replica has to hold so that it goes by its clock, which is right
     /// unless it was set.
-    pub(crate) fn environment(
-        &self,
-        user: User,
-        number: usize,
-    ) -> Result<[(&'static str, OsString); 2]> {
-        let file = self.file(user, number);
-        if !file.exists() {
-            self.set(user, number, 0)?;
-        }
-        Ok([
+    pub(crate) fn environment(&self, user: User, number: usize) -> [(&'static str, OsString); 2] {
+        [
             ("LD_PRELOAD", self.library().into()),
-            ("CLOCK_OFFSET", file.into()),
-        ])
+            ("CLOCK_OFFSET", self.file(user, number).into()),
+        ]
     }
 
     /// Sets a replica's clock to so many seconds ahead.
@@ -88,7 +88,7 @@ mod tests {
         let program = "import time\nwhile input() == 'look': print(int(time.time()), flush=True)";
         let mut child = Command::new("python3")
             .args(["-c", program])
-            .envs(clocks.environment(User::Mover, 1)?)
+            .envs(clocks.environment(User::Mover, 1))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

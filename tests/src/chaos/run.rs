@@ -261,7 +261,8 @@ async fn people(
     let requests = each(begin, &plan.requests, async |request| match request {
         Request::Put(key, content) => {
             let bytes = content.bytes();
-            let (upload, tries) = insist(|| bucket.put(key, &bytes)).await?;
+            let put = insist(|| bucket.put(key, &bytes));
+            let (upload, tries) = Box::pin(put).await?;
             let line = |upload| Line {
                 upload,
                 sha256: hex(&Sha256::digest(&bytes)),

@@ -30,6 +30,7 @@ pub struct Builder {
     whole: bool,
     replicas: usize,
     rigged: Option<u64>,
+    secured_mail: bool,
 }
 
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl Builder {
             whole: false,
             replicas: 1,
             rigged: None,
+            secured_mail: false,
         }
     }
 
@@ -120,9 +122,15 @@ impl Builder {
         self
     }
 
+    /// The mail server wants STARTTLS and a login.
+    pub fn secured_mail(mut self) -> Self {
+        self.secured_mail = true;
+        self
+    }
+
     /// Starts everything; it is ready when this returns.
     pub async fn start(self) -> Result<Installation> {
-        let site = Site::start(self.replicas).await?;
+        let site = Site::start(self.replicas, self.secured_mail).await?;
         let grounds = self.grounds(&site).await?;
         let storage = grounds.storage();
         let (bucket, more, target) = self.make_buckets(&storage.client).await?;
@@ -159,8 +167,9 @@ impl Builder {
         };
         for user in SERVICES {
             if !self.without.contains(&user) {
-                for _ in 0..self.replicas {
-                    installation.launch(user)?;
+                for number in 0..self.replicas {
+                    let replica = installation.replica(user, number);
+                    installation.launch(&replica)?;
                 }
             }
         }

@@ -1,8 +1,11 @@
 //! The servers of one installation, and what they need to be found.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Result;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use servers::mail::Security;
 use servers::{MailCatcher, Nats, Port, SeaweedFs, nats};
 use tempfile::TempDir;
 
@@ -15,6 +18,8 @@ use crate::shared::scratch;
 pub(super) struct Site {
     pub(super) nats: Nats,
     pub(super) mail: MailCatcher,
+    /// What the mail server wants.
+    security: Option<Security>,
     /// Where each replica of the watcher takes notifications.
     pub(super) listen: Vec<Port>,
     pub(super) token: String,
@@ -31,13 +36,20 @@ pub(super) struct Addresses {
 }
 
 impl Site {
-    /// `watchers`: how many there may be at once.
-    pub(super) async fn start(watchers: usize) -> Result<Self> {
+    /// `watchers`: how many there may be at once; `secured`: the mail server wants STARTTLS and a
+    /// login.
+    pub(super) async fn start(watchers: usize, secured: bool) -> Result<Self> {
         let folder = tempfile::tempdir_in(scratch()?)?;
         std::fs::create_dir_all(folder.path().join("data"))?;
+        let security = secured.then(|| security(folder.path())).transpose()?;
+        let mail = folder.path().join("mail");
         Ok(Self {
             nats: Nats::start(&folder.path().join("nats"), nats::Options::default()).await?,
-            mail: MailCatcher::start(&folder.path().join("mail"), None).await?,
+            mail: match &security {
+                None => MailCatcher::start(&mail, None).await?,
+                Some(security) => MailCatcher::start_secured(&mail, security.clone()).await?,
+            },
+            security,
             listen: (0..watchers).map(|_| Port::free()).collect::<Result<_>>()?,
             token: servers::random_secret(),
             folder,
@@ -88,7 +100,7 @@ impl Site {
             from = "Landfall <landfall@example.org>"
             to = ["lab@example.org"]
             operators = ["operators@example.org"]
-            smtp = {{ host = "127.0.0.1", port = {smtp}, tls = "none" }}
+            smtp = {{ {smtp} }}
             {mover}"#,
             nats = addresses.nats,
             endpoint = addresses.store,
@@ -97,7 +109,34 @@ impl Site {
             folder = self.folder.path().display(),
             listen = self.watchers()[0],
             token = self.token,
-            smtp = addresses.smtp,
+            smtp = self.smtp(addresses.smtp),
         )
     }
+
+    fn smtp(&self, port: u16) -> String {
+        match &self.security {
+            None => format!("host = \"127.0.0.1\", port = {port}, tls = \"none\""),
+            Some(security) => format!(
+                "host = \"localhost\", port = {port}, tls = \"starttls\", ca_file = \"{}\", \
+                 user = \"{}\", password = \"{}\"",
+                security.certificate.display(),
+                security.user,
+                security.password
+            ),
+        }
+    }
+}
+
+/// A certificate for this machine and a login, made up.
+fn security(folder: &Path) -> Result<Security> {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()])?;
+    let security = Security {
+        certificate: folder.join("mail.pem"),
+        key: folder.join("mail.key"),
+        user: "landfall".to_owned(),
+        password: servers::random_secret(),
+    };
+    std::fs::write(&security.certificate, cert.pem())?;
+    std::fs::write(&security.key, signing_key.serialize_pem())?;
+    Ok(security)
 }

@@ -358,7 +358,7 @@ fn a_row_of_a_journal_that_cannot_be_read() {
     let found = broken(|facts| {
         facts
             .unreadable
-            .push("the mover's journal holds x".to_owned())
+            .push("the mover's journal holds x".to_owned());
     });
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].0, Rule::Journal);
@@ -645,13 +645,13 @@ fn counts_that_do_not_add_up() {
 fn counts_that_are_not_the_copys() {
     let words = "the event says read 10, stored 7, rejected 2, duplicated 1";
     assert_one(Rule::Counts, GOOD, words, |facts| {
-        count(facts).accepted += 1
+        count(facts).accepted += 1;
     });
     assert_one(Rule::Counts, GOOD, words, |facts| {
-        count(facts).rejected -= 1
+        count(facts).rejected -= 1;
     });
     assert_one(Rule::Counts, GOOD, words, |facts| {
-        count(facts).distinct -= 1
+        count(facts).distinct -= 1;
     });
 }
 
@@ -921,10 +921,10 @@ fn a_mail_that_was_not_to_be_there() {
         way(facts, GOOD).mail = Some(MailRow::Ended(outcome));
     };
     assert_one(Rule::Mail, GOOD, "was refused", |facts| {
-        ended(facts, Mailed::Refused)
+        ended(facts, Mailed::Refused);
     });
     assert_one(Rule::Mail, GOOD, "nobody was to be told", |facts| {
-        ended(facts, Mailed::Nobody)
+        ended(facts, Mailed::Nobody);
     });
     assert_eq!(
         broken(|facts| ended(facts, Mailed::Unknown)),

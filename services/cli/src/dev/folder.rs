@@ -110,9 +110,10 @@ fn remove_left_behind(parent: &Path) -> anyhow::Result<()> {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let temporary = name.is_some_and(|name| name.starts_with(TEMPORARY));
+        // Its owner says that it is to be kept before it gives the lock back.
         if temporary
-            && !path.join(KEPT).exists()
             && let Taken::Ours(_lock) = attempt(&path)?
+            && !path.join(KEPT).exists()
         {
             let _ = fs::remove_dir_all(&path);
         }

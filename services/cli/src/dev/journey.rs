@@ -85,7 +85,7 @@ pub(crate) async fn travel(
     talk.note(&format!(
         "uploading {} ({}) to {}/{}",
         plain(&output::short(&path)),
-        output::size(size),
+        runtime::text::size(size),
         to.bucket,
         plain(&to.key),
     ));

@@ -1,20 +1,23 @@
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use objects::{Head, Objects};
 use proto::event::{
     Arrived, DeadLetter, Failed, FoundBy, Ingested, Location, MailOutcome, MoveOutcome, Moved,
     Notified, Report,
 };
-use proto::{Data, File, User};
+use proto::{Data, File, User, Version};
 use runtime::Config;
 use servers::SeaweedFs;
 use servers::seaweedfs::Options;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::landfall::{Place, file, run, stderr, stdout};
+use crate::landfall::{Place, file, landfall, run, stderr, stdout};
 
 struct Storage {
     place: Place,
@@ -203,6 +206,60 @@ async fn a_file_that_fails_ends_it_with_1() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     let line = "failed     incoming/a.csv  ingest gave up: it is too hot (dead letter 3 in DEAD)";
     assert!(said.contains(line), "{said}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_uploaded_over_before_it_arrived_ends_it_with_1() {
+    let storage = Storage::new().await;
+    std::fs::write(storage.folder().join("a.csv"), "a").unwrap();
+    let put = storage.put(&["a.csv", "--wait"]);
+    let first = storage.appears("incoming/a.csv").await;
+    // What came before it under its key is no rival.
+    let older = Version::new("older", Timestamp::UNIX_EPOCH, None);
+    let before = Arrived {
+        file: file("incoming/a.csv", older, 1),
+        replay: 0,
+        found_by: FoundBy::Sweep,
+    };
+    storage
+        .place
+        .say(User::Watcher, Data::Arrived(before))
+        .await;
+    let at = Location {
+        bucket: "sensors".to_owned(),
+        key: "incoming/a.csv".to_owned(),
+    };
+    let other = Bytes::from_static(b"other");
+    let none = BTreeMap::new();
+    storage.objects.put(&at, other, None, &none).await.unwrap();
+    let second = storage.arrives("incoming/a.csv").await;
+    assert_ne!(first.version, second.version);
+    let output = put.await.unwrap();
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let line = "incoming/a.csv  another version of this key arrived in its place\n";
+    assert_eq!(said.matches(line).count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn who_stops_reading_does_not_keep_a_file_from_its_upload() {
+    let storage = Storage::new().await;
+    let names: Vec<String> = (0..30).map(|number| format!("{number}.csv")).collect();
+    for name in &names {
+        std::fs::write(storage.folder().join(name), name).unwrap();
+    }
+    let mut arguments = vec!["put"];
+    arguments.extend(names.iter().map(String::as_str));
+    let mut command = landfall(storage.folder(), &arguments);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = tokio::task::spawn_blocking(move || child.wait().unwrap());
+    assert!(ended.await.unwrap().success());
+    for name in &names {
+        let key = format!("incoming/{name}");
+        let there = storage.objects.head("sensors", &key).await.unwrap();
+        assert!(there.is_some(), "{key}");
+    }
 }
 
 #[tokio::test]

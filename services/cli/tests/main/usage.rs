@@ -7,12 +7,18 @@ async fn what_is_wrong_with_the_command_line_or_the_configuration_ends_with_2_an
     std::fs::write(path.join("wrong.toml"), "[natz]\nurl = \"nats://x\"\n").unwrap();
     std::fs::write(path.join("landfall.toml"), "").unwrap();
     std::fs::write(path.join("a.csv"), "1,2,3\n").unwrap();
+    std::fs::create_dir(path.join("b")).unwrap();
+    std::fs::write(path.join("b/a.csv"), "4,5,6\n").unwrap();
     for (arguments, about) in [
         (&["put", "a.csv"][..], "no bucket is watched"),
         (&["put", "no.csv", "--bucket", "b"], "no.csv: No such file"),
         (
             &["put", "a.csv", "a.csv", "--bucket", "b", "--key", "k"],
             "--key is for a single file",
+        ),
+        (
+            &["put", "a.csv", "b/a.csv", "--bucket", "b"],
+            "a.csv and b/a.csv would both be b/incoming/a.csv",
         ),
         (
             &["put", "a.csv", "--bucket", "b", "--wait"],

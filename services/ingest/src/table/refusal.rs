@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use runtime::text::hides_or_steers;
+
 /// How many characters of a cell are shown.
 const SHOWN: usize = 60;
 
@@ -104,7 +106,7 @@ pub fn shown(cell: &[u8]) -> String {
                 break;
             }
             room -= 1;
-            if steers(character) {
+            if hides_or_steers(character) {
                 text.extend(character.escape_default());
             } else {
                 text.push(character);
@@ -125,11 +127,4 @@ pub fn shown(cell: &[u8]) -> String {
         text.push('…');
     }
     text
-}
-
-/// Control characters, and those that change direction or take no room.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

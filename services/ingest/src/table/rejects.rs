@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use proto::event::Reject;
+use runtime::text::is_formula;
 
 use super::Stop;
 use super::layout::Layout;
@@ -141,8 +142,7 @@ fn put_line(lines: &mut Vec<u8>, record: &Record<'_>) {
 
 /// A cell of the list. What a spreadsheet would take for a formula gets an apostrophe before it.
 fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let cell = if formula {
+    let cell = if is_formula(cell) {
         Cow::from(format!("'{cell}"))
     } else {
         Cow::from(cell)

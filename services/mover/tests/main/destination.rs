@@ -281,7 +281,6 @@ async fn two_movers_of_one_file_agree() {
 
 /// What a store without conditional copies promises, as measured of versitygw 1.8.
 const VERSITYGW: Preconditions = Preconditions {
-    put_if_absent: true,
     copy_if_absent: false,
     copy_source_if_match: true,
     delete_if_match: true,

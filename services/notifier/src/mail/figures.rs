@@ -1,47 +1,15 @@
 //! Counts, sizes and times as people read them.
 
 use jiff::Timestamp;
+use runtime::text;
 
-/// A number as people read it: `1,234,567`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A size as people read it: `12.3 MB`.
+/// A size as people read it, and to the byte: `12.3 MB (12,345,678 bytes)`.
 pub(super) fn bytes(size: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if size < 1000 {
-        return if size == 1 {
-            "1 byte".to_owned()
-        } else {
-            format!("{size} bytes")
-        };
+    match size {
+        1 => "1 byte".to_owned(),
+        0..1_000 => format!("{size} bytes"),
+        _ => format!("{} ({} bytes)", text::size(size), text::count(size)),
     }
-    // In tenths, so that rounding up to 1,000.0 moves on to the next unit.
-    let mut tenths = size / 100;
-    let mut rest = size % 100;
-    for unit in UNITS {
-        let rounded = tenths + u64::from(rest >= 50);
-        if rounded < 10_000 {
-            return format!(
-                "{}.{} {unit} ({} bytes)",
-                rounded / 10,
-                rounded % 10,
-                count(size)
-            );
-        }
-        rest = tenths % 1000 / 10;
-        tenths /= 1000;
-    }
-    format!("{} bytes", count(size))
 }
 
 /// A time as people read it, to the second or, where it is finer, the millisecond.
@@ -87,7 +55,6 @@ mod tests {
                 "10.7 GB (10,737,418,240 bytes)",
             ]
         );
-        assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
         assert!(bytes(u64::MAX).starts_with("18.4 EB"));
     }
 }

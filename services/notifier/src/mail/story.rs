@@ -2,8 +2,9 @@
 
 use proto::event::{DeadLetter, Failed, Location, MoveOutcome, Moved, Reject, Report};
 use proto::{Data, Event, File, User};
+use runtime::text::count;
 
-use super::figures::{bytes, count, time};
+use super::figures::{bytes, time};
 use crate::visible::{name, visible};
 
 /// What a mail says. Everything in it from outside is made visible and short enough to be shown.

@@ -80,7 +80,13 @@ impl Post for Client {
             .acquire_owned()
             .await
             .map_err(|closed| Refusal::Away(closed.to_string()))?;
-        let most = 5 * shared.endpoint.timeout;
+        // Each command has its time: connecting, greeting, TLS, login, `MAIL`, `DATA`, and one for
+        // each receiver.
+        let commands = u32::try_from(envelope.to.len()).unwrap_or(u32::MAX);
+        let most = shared
+            .endpoint
+            .timeout
+            .saturating_mul(commands.saturating_add(6));
         let dialogue = timeout(most, Box::pin(shared.dialogue(envelope)));
         let (session, answers) = dialogue.await.unwrap_or_else(|_| {
             let words = format!("the server was not ready for the body after {most:?}");
@@ -102,7 +108,8 @@ impl Shared {
         let mut session = self.begin(envelope).await?;
         let answers = session.receivers(&envelope.to).await;
         let recorded = recorded(&envelope.to, &answers);
-        let refusal = match weigh(&answers, envelope.without_the_late) {
+        let logged_in = self.endpoint.logs_in();
+        let refusal = match weigh(&answers, envelope.without_the_late, logged_in) {
             Verdict::GoOn => {
                 let failure = match session.say(Phase::Data, Data).await {
                     Ok(words) if words.starts_with("354") => return Ok((session, recorded)),

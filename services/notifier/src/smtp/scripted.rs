@@ -37,6 +37,8 @@ pub(crate) enum Act {
     Say(String),
     /// Says this, and hangs up.
     SayAndCut(String),
+    /// Says a line without end.
+    Flood,
     /// Hangs up.
     Cut,
     /// Says nothing more.
@@ -336,6 +338,9 @@ async fn perform(act: Act, wire: &mut Wire, usual: &str) -> Result<bool, Over> {
             say(wire, &words).await?;
             Err(Over)
         }
+        Act::Flood => loop {
+            wire.get_mut().write_all(&[b'2'; 4096]).await?;
+        },
         Act::Cut => Err(Over),
         Act::Stall => std::future::pending().await,
     }

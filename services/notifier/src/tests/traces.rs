@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::world::{Body, Chaos, World};
 use crate::desk::Desk;
 use crate::fixtures::{failed, moved_event, said};
+use crate::row::State;
 use crate::smtp::{Envelope, Fate, Offer, Post, Refusal};
 
 /// What the mail server does with one mail after the other; then it accepts.
@@ -23,6 +24,8 @@ enum Reply {
     NotNow,
     /// Asks for the body while the store is away for so long.
     AndNoStore(Duration),
+    /// Asks for the body while the service is asked to stop.
+    AndStop,
     /// Takes so long over the body, and then this.
     Body(Duration, Fate),
 }
@@ -61,6 +64,10 @@ impl Post for Script {
             Some(Reply::NotNow) => return Err(Refusal::NotNow("451 later".to_owned(), vec![])),
             Some(Reply::AndNoStore(for_)) => {
                 self.world.without_store(for_);
+                (Duration::ZERO, accepted())
+            }
+            Some(Reply::AndStop) => {
+                self.world.stop.cancel();
                 (Duration::ZERO, accepted())
             }
             Some(Reply::Body(takes, fate)) => (takes, fate),
@@ -450,4 +457,64 @@ async fn a_mail_whose_row_is_gone_is_unknown_and_not_sent() {
         (scene.bodies(), scene.outcome()),
         (0, Some(MailOutcome::Unknown))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mail_whose_schedule_was_lost_is_woken_and_sent() {
+    const LATE: Duration = Duration::from_secs(60);
+    let scene = Scene::of(moved(), &[]).await;
+    let due = *scene.world.ordered().last().unwrap();
+    scene.world.lose_schedules();
+    // It waits for ten minutes, and one more passes before its wake is late.
+    sleep(Duration::from_secs(650)).await;
+    assert_eq!(scene.a.wake_overdue(LATE).await.unwrap(), 0);
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(scene.a.wake_overdue(LATE).await.unwrap(), 1);
+    assert_eq!(scene.world.ordered(), [due, due]);
+    scene.world.run([0, 0]).await;
+    assert_eq!(
+        (scene.bodies(), scene.outcome()),
+        (1, Some(MailOutcome::Accepted))
+    );
+    assert_eq!(scene.a.wake_overdue(LATE).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_body_is_begun_by_a_service_that_stops() {
+    let scene = Scene::of(moved(), &[Reply::AndStop]).await;
+    let wake = scene.until_ordered().await;
+    let revision = scene.world.revision();
+    let stopped = scene.work(&scene.a, &wake).await;
+    assert!(
+        matches!(stopped, Err(Trouble::Outage { .. })),
+        "{stopped:?}"
+    );
+    assert_eq!((scene.bodies(), scene.outcome()), (0, None));
+    assert_eq!(scene.world.revision(), revision, "it was claimed");
+    // Nor is the server asked.
+    let stopped = scene.work(&scene.b, &wake).await;
+    assert!(
+        matches!(stopped, Err(Trouble::Outage { .. })),
+        "{stopped:?}"
+    );
+    assert_eq!(scene.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_stopped_while_it_claims_undoes_the_claim() {
+    let scene = Scene::of(moved(), &[Reply::AndNoStore(Duration::from_secs(5))]).await;
+    let wake = scene.until_ordered().await;
+    let stopping = async {
+        sleep(Duration::from_secs(2)).await;
+        scene.world.stop.cancel();
+    };
+    let (stopped, ()) = tokio::join!(scene.work(&scene.a, &wake), stopping);
+    assert!(
+        matches!(stopped, Err(Trouble::Outage { .. })),
+        "{stopped:?}"
+    );
+    assert_eq!((scene.bodies(), scene.outcome()), (0, None));
+    let filed = scene.a.look(&scene.event).await.unwrap().unwrap();
+    assert!(matches!(filed.row.state, State::Waiting { .. }));
+    assert_eq!(filed.row.tries, 0);
 }

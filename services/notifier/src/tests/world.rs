@@ -15,6 +15,7 @@ use proto::{Data, Event, subject};
 use runtime::{Message, Step, Trouble};
 use store::journal::Entry;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
 use crate::fixtures;
@@ -61,6 +62,8 @@ pub(crate) enum Body {
 
 pub(crate) struct World {
     pub(crate) chaos: Chaos,
+    /// What asks its replicas to stop.
+    pub(crate) stop: CancellationToken,
     start: Instant,
     state: Mutex<State>,
 }
@@ -68,7 +71,7 @@ pub(crate) struct World {
 #[derive(Default)]
 struct State {
     random: u64,
-    registers: HashMap<(String, String), Entry>,
+    registers: HashMap<(String, String), (Entry, Option<Timestamp>)>,
     outcome: Option<Data>,
     schedules: HashMap<String, (Event, Timestamp)>,
     ordered: Vec<Timestamp>,
@@ -102,6 +105,7 @@ impl World {
         };
         Arc::new(Self {
             chaos,
+            stop: CancellationToken::new(),
             start: Instant::now(),
             state: Mutex::new(state),
         })
@@ -239,7 +243,12 @@ impl World {
         }
         let event: Event = serde_json::from_slice(&message.payload).unwrap();
         let answer = if message.subject == subject::DELAY_DUE {
-            Wake(Arc::clone(desk)).run(&event, message).await?
+            Wake {
+                desk: Arc::clone(desk),
+                stop: self.stop.clone(),
+            }
+            .run(&event, message)
+            .await?
         } else {
             Hear(Arc::clone(desk)).run(&event, message).await?
         };
@@ -347,8 +356,13 @@ impl World {
         self.state()
             .registers
             .values()
-            .map(|entry| entry.revision)
+            .map(|(entry, _)| entry.revision)
             .sum()
+    }
+
+    /// Loses every schedule.
+    pub(crate) fn lose_schedules(&self) {
+        self.state().schedules.clear();
     }
 
     /// The last message that was published.

@@ -116,6 +116,7 @@ async fn copy(answer: &'static str) -> objects::Result<bool> {
         head: &head,
         destination: &at("l"),
         metadata: &BTreeMap::new(),
+        if_match: true,
         if_absent: true,
     };
     objects.copy(copy).await
@@ -202,6 +203,23 @@ async fn a_bucket_that_refuses_everything_is_no_objects_fault() {
 }
 
 #[tokio::test]
+async fn not_found_by_something_that_has_no_such_bucket_either_is_no_objects_end() {
+    // An ingress whose backend is not there, and a store without the bucket.
+    let canned = Canned::start("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", MANY).await;
+    let objects = client(&canned.endpoint, LONG, 4).await;
+    let version = Version::new("a", jiff::Timestamp::UNIX_EPOCH, None);
+    for error in [
+        objects.head("b", "k").await.unwrap_err(),
+        objects.examine("b", "k", Some("1")).await.unwrap_err(),
+        objects.get("b", "k", &version, 1).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Denied(_)), "{error:?}");
+        assert!(error.to_string().contains("no bucket `b`"), "{error}");
+        assert!(matches!(error.into(), Trouble::Outage { .. }));
+    }
+}
+
+#[tokio::test]
 async fn a_missing_right_is_told_with_action_bucket_and_key() {
     let error = head("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
     let line = error.to_string();
@@ -255,12 +273,12 @@ async fn a_store_without_versions_has_buckets_without_versions() {
 
 #[tokio::test]
 async fn no_more_requests_are_under_way_than_connections_are_set() {
-    let canned = Canned::start("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", 0).await;
+    let canned = Canned::start("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", 0).await;
     let objects = client(&canned.endpoint, LONG, 2).await;
     let mut asking = JoinSet::new();
     for _ in 0..12 {
         let objects = objects.clone();
-        asking.spawn(async move { objects.head("b", "k").await.unwrap() });
+        asking.spawn(async move { objects.head("b", "k").await.unwrap_err() });
     }
     while canned.waiting.load(Ordering::SeqCst) < 2 {
         tokio::task::yield_now().await;

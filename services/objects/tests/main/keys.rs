@@ -82,6 +82,7 @@ async fn awkward_keys_are_written_read_listed_copied_and_deleted_as_they_are() {
             head: &head,
             destination: &bucket.at("copy"),
             metadata: &BTreeMap::new(),
+            if_match: true,
             if_absent: false,
         };
         assert!(bucket.objects.copy(copy).await.unwrap(), "{key:?}");

@@ -1,12 +1,15 @@
 //! What the probe finds is what was measured of this store by other means.
 
-use objects::Preconditions;
+use objects::{Objects, Preconditions};
+use runtime::config::objects::Config;
+use runtime::config::secret::Secret;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::store::{Bucket, bucket, versioned_bucket};
 
 /// The measured table's column of `SeaweedFS` 4.48.
 const SEAWEEDFS: Preconditions = Preconditions {
-    put_if_absent: true,
     copy_if_absent: true,
     copy_source_if_match: true,
     delete_if_match: true,
@@ -51,4 +54,61 @@ async fn a_missing_bucket_is_named_and_not_made() {
     let buckets = bucket.s3.list_buckets().send().await.unwrap();
     let named = |it: &aws_sdk_s3::types::Bucket| it.name() == Some("no-such-bucket");
     assert!(!buckets.buckets().iter().any(named));
+}
+
+#[tokio::test]
+async fn preconditions_that_a_store_says_it_does_not_implement_are_not_honoured() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = Config {
+        endpoint: Some(format!("http://{}", listener.local_addr().unwrap())),
+        access_key: Some("key".to_owned()),
+        secret_key: Some(Secret::new("secret")),
+        ..Config::default()
+    };
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(answer_unconditional_requests(client));
+        }
+    });
+    let objects = Objects::new(&config).await.unwrap();
+    let expected = Preconditions {
+        copy_if_absent: false,
+        copy_source_if_match: false,
+        delete_if_match: false,
+        versioned: false,
+    };
+    assert_eq!(objects.probe("b").await.unwrap(), expected);
+}
+
+/// Agrees to everything without a precondition, and answers 501 to the rest.
+async fn answer_unconditional_requests(client: TcpStream) {
+    let mut client = BufReader::new(client);
+    let mut lines: Vec<String> = vec![];
+    loop {
+        let mut line = String::new();
+        if client.read_line(&mut line).await.unwrap_or(0) == 0 {
+            return;
+        }
+        let line = line.trim_end().to_lowercase();
+        if !line.is_empty() {
+            lines.push(line);
+            continue;
+        }
+        let header = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name));
+        let length = header("content-length: ").map_or(0, |length| length.parse().unwrap());
+        client.read_exact(&mut vec![0; length]).await.unwrap();
+        let conditions = ["if-match:", "if-none-match:", "x-amz-copy-source-if-match:"];
+        let answer = if conditions.into_iter().any(|name| header(name).is_some()) {
+            "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n"
+        } else if lines[0].starts_with("head ") {
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\netag: \"a\"\r\n\
+             last-modified: Sun, 22 Nov 2026 09:00:00 GMT\r\n\r\n"
+        } else if header("x-amz-copy-source:").is_some() {
+            "HTTP/1.1 200 OK\r\ncontent-length: 19\r\n\r\n<CopyObjectResult/>"
+        } else {
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\netag: \"a\"\r\n\r\n"
+        };
+        client.write_all(answer.as_bytes()).await.unwrap();
+        lines.clear();
+    }
 }

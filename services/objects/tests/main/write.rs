@@ -16,6 +16,7 @@ async fn copy(bucket: &Bucket, head: &Head, version: &Version, to: &str, if_abse
         head,
         destination: &bucket.at(to),
         metadata: &metadata,
+        if_match: true,
         if_absent,
     };
     bucket.objects.copy(copy).await.unwrap()

@@ -7,7 +7,7 @@ use async_nats::jetstream::AckKind;
 use futures::FutureExt;
 use jiff::SignedDuration;
 use proto::event::{DeadLetter, Failed};
-use proto::{Data, Event};
+use proto::{Data, Event, stream};
 use store::journal::{Cell, Settled};
 use tracing::Span;
 
@@ -85,7 +85,7 @@ impl Loop {
         let outbox = &self.service.outbox;
         if let Some(settled) = self.service.journal.settled(Cell::of(event)).await? {
             caught(step.stored(&settled.event, None)).await?;
-            if is_asked_again(message, &settled) {
+            if self.consumer.stream == stream::FILES && is_asked_again(message, &settled) {
                 return outbox.repeat(Cell::of(event)).await.map(drop);
             }
             return outbox.finish(settled).await.map(drop);
@@ -244,7 +244,8 @@ impl crate::service::Service {
 
 /// Whether the input was published long after its outcome was settled. Then it is no late copy:
 /// the watcher's sweep says `arrived` again where nothing came of an outcome (the stream lost it),
-/// and each step has to say its own again.
+/// and each step has to say its own again. (Of an event in `FILES` only: a wake that comes long
+/// after the mail has ended asks for nothing.)
 fn is_asked_again(message: &Message, settled: &Settled) -> bool {
     const LONG: SignedDuration = SignedDuration::from_mins(1);
     message.stored.duration_since(settled.event.time) > LONG

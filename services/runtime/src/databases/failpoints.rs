@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use failpoint::{Call, Subject, around};
 use jiff::Timestamp;
 use proto::{Event, FileId};
-use store::journal::{Cell, Created, Entry, Page, Position, Register, Settled};
+use store::journal::{Cell, Created, Entry, Overdue, Page, Position, Register, Settled};
 use store::readings::{Query, Reading, Stored};
 use store::{Journal, Readings, Result};
 
@@ -78,8 +78,13 @@ impl Journal for Failing<dyn Journal> {
         around(Call::JournalUnmark, Subject::NONE, asked).await
     }
 
-    async fn create(&self, register: &Register, value: &[u8]) -> Result<Created> {
-        let created = self.0.create(register, value);
+    async fn create_due(
+        &self,
+        register: &Register,
+        value: &[u8],
+        due: Option<Timestamp>,
+    ) -> Result<Created> {
+        let created = self.0.create_due(register, value, due);
         around(Call::JournalCreate, named(register), created).await
     }
 
@@ -88,14 +93,27 @@ impl Journal for Failing<dyn Journal> {
         around(Call::JournalRead, named(register), read).await
     }
 
-    async fn replace(
+    async fn replace_due(
         &self,
         register: &Register,
         revision: u64,
         value: &[u8],
+        due: Option<Timestamp>,
     ) -> Result<Option<u64>> {
-        let replaced = self.0.replace(register, revision, value);
+        let replaced = self.0.replace_due(register, revision, value, due);
         around(Call::JournalReplace, named(register), replaced).await
+    }
+
+    async fn overdue(
+        &self,
+        kind: &'static str,
+        before: Timestamp,
+        last: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>> {
+        let subject = Subject { kind, name: "" };
+        let asked = self.0.overdue(kind, before, last, limit);
+        around(Call::JournalOverdue, subject, asked).await
     }
 
     async fn forget(&self, before: Timestamp) -> Result<u64> {

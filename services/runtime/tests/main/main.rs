@@ -2,6 +2,10 @@
 //! window of 100 ms: nothing may lean on it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test speaks to the servers itself"
+)]
 
 mod advisories;
 mod bed;

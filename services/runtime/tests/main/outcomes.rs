@@ -92,6 +92,40 @@ async fn an_event_that_is_said_again_long_after_its_outcome_makes_the_outcome_sa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wake_long_after_the_outcome_does_not_make_it_said_again() {
+    let bed = Bed::open(&[]).await;
+    let path = bed.folder().join("store/notifier.db");
+    let journal = store::sqlite::Journal::open(&path).await.unwrap();
+    let event = ingested("a.csv");
+    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(12);
+    let outcome = Event::new(User::Notifier, moved(&event), long_ago);
+    store::Journal::settle(&journal, &outcome).await.unwrap();
+    let ingest = bed.jetstream(User::Ingest).await;
+    publish(&ingest, &event).await;
+    store::Journal::mark_published(&journal, cell("a.csv", 0), 1)
+        .await
+        .unwrap();
+    drop(journal);
+    let step = Does::new(async |_, _| Ok(None));
+    let notifier = step.clone();
+    let service = bed.start(User::Notifier, async move |context: &Context| {
+        context.steps(
+            consumer::notifier_due(),
+            Arc::clone(&notifier) as Arc<dyn Step>,
+        );
+        Ok(())
+    });
+    let payload = serde_json::to_vec(&event).unwrap();
+    let jetstream = bed.jetstream(User::Notifier).await;
+    let wake = jetstream.publish(proto::subject::DELAY_DUE, payload.into());
+    wake.await.unwrap().await.unwrap();
+    bed.wait_until_done(&consumer::notifier_due()).await;
+    service.stop().await.unwrap();
+    assert_eq!(step.runs(), 0);
+    assert_eq!(bed.stored("FILES").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_replay_of_a_file_is_another_cell() {
     let bed = Bed::new(&[]).await;
     let step = Does::new(async |event: Event, _| Ok(Some(moved(&event))));

@@ -31,6 +31,8 @@ macro_rules! journal_cases {
             a_register_that_is_not_there_is_not_replaced
             registers_have_any_name
             registers_hold_any_value
+            what_is_overdue_is_named_in_its_order_until_it_is_written_again
+            of_many_that_are_overdue_each_is_on_one_page
             what_is_old_is_forgotten_unless_it_is_to_be_published
             what_is_renewed_is_not_forgotten
             a_caller_that_goes_away_leaves_nothing_half_done

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use jiff::Timestamp;
 
 use super::Stores;
 use super::journal::{TASKS, unwrapped};
-use crate::journal::Register;
+use crate::Journal;
+use crate::journal::{Overdue, Register};
 
 /// 50 tasks at two openings.
 pub async fn of_many_values_created_in_a_register_one_stays_and_everyone_reads_it(
@@ -161,4 +163,102 @@ pub async fn registers_hold_any_value(stores: &impl Stores) {
         assert!(created.entry.value == *value);
         assert!(journal.read(&register).await.unwrap().unwrap().value == *value);
     }
+}
+
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// The names of what is overdue, and when it was due.
+async fn overdue(journal: &Arc<dyn Journal>, before: i64) -> Vec<(String, Timestamp)> {
+    let found = journal.overdue("mail", second(before), None, 100).await;
+    let found = found.unwrap().into_iter();
+    found
+        .map(|found| (found.register.name, found.due))
+        .collect()
+}
+
+/// By time, at both openings; not what has no time, nor another kind.
+pub async fn what_is_overdue_is_named_in_its_order_until_it_is_written_again(stores: &impl Stores) {
+    let replicas = [stores.journal().await, stores.journal().await];
+    let [journal, other] = &replicas;
+    let mail = |name: &str| Register::new("mail", name);
+    for (name, due) in [("late", 30), ("early", 10), ("b", 20), ("a", 20)] {
+        let due = Some(second(due));
+        journal.create_due(&mail(name), b"1", due).await.unwrap();
+    }
+    journal.create(&mail("never"), b"1").await.unwrap();
+    let key = Register::new("key", "early");
+    journal
+        .create_due(&key, b"1", Some(second(10)))
+        .await
+        .unwrap();
+    let named = |names: &[(&str, i64)]| -> Vec<(String, Timestamp)> {
+        let names = names.iter();
+        names
+            .map(|(name, due)| ((*name).to_owned(), second(*due)))
+            .collect()
+    };
+    for journal in &replicas {
+        assert_eq!(overdue(journal, 10).await, []);
+        assert_eq!(
+            overdue(journal, 30).await,
+            named(&[("early", 10), ("a", 20), ("b", 20)])
+        );
+    }
+    // Who comes second changes nothing.
+    let (early, sooner) = (mail("early"), Some(second(1)));
+    let again = other.create_due(&early, b"2", sooner).await.unwrap();
+    assert!(!again.ours);
+    let lost = other.replace_due(&early, 7, b"2", sooner).await.unwrap();
+    assert_eq!(lost, None);
+    // Whoever writes it says when it is due from then on.
+    other.replace(&mail("a"), 1, b"2").await.unwrap();
+    let later = Some(second(40));
+    other
+        .replace_due(&mail("early"), 1, b"2", later)
+        .await
+        .unwrap();
+    other
+        .replace_due(&mail("never"), 1, b"2", Some(second(5)))
+        .await
+        .unwrap();
+    for journal in &replicas {
+        assert_eq!(
+            overdue(journal, 41).await,
+            named(&[("never", 5), ("b", 20), ("late", 30), ("early", 40)])
+        );
+    }
+    let found = journal.overdue("mail", second(41), None, 1).await.unwrap();
+    assert_eq!(
+        (found[0].entry.value.as_slice(), found[0].entry.revision),
+        (&b"2"[..], 2)
+    );
+}
+
+/// 25 of which several share a time, by sevens.
+pub async fn of_many_that_are_overdue_each_is_on_one_page(stores: &impl Stores) {
+    let journal = stores.journal().await;
+    let mut expected = vec![];
+    for number in 0..25 {
+        let register = Register::new("mail", format!("{number:02}"));
+        let due = second(number / 10);
+        journal.create_due(&register, &[], Some(due)).await.unwrap();
+        expected.push((register, due));
+    }
+    let mut found: Vec<Overdue> = vec![];
+    loop {
+        let page = journal.overdue("mail", second(9), found.last(), 7).await;
+        let page = page.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 7);
+        found.extend(page);
+    }
+    let found: Vec<(Register, Timestamp)> = found
+        .into_iter()
+        .map(|found| (found.register, found.due))
+        .collect();
+    assert_eq!(found, expected);
 }

@@ -23,6 +23,8 @@ pub(super) struct Schema {
     pub(super) version: i32,
     /// Creates it.
     pub(super) sql: &'static str,
+    /// What makes the next version of each earlier one, from version 1 on.
+    pub(super) upgrades: &'static [&'static str],
     /// Page cache of the writing connection.
     pub(super) cache_kib: u32,
 }
@@ -70,6 +72,10 @@ impl Database {
     }
 
     /// Another connection, for reading.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the runtime has it behind failpoints"
+    )]
     pub(super) fn reader(&self) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || {
@@ -148,6 +154,10 @@ impl From<rusqlite::Error> for Opening {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the runtime has it behind failpoints"
+)]
 fn set_up(path: &Path, schema: &Schema) -> Result<(Connection, Inode), Opening> {
     create_folder(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -161,7 +171,17 @@ fn set_up(path: &Path, schema: &Schema) -> Result<(Connection, Inode), Opening> 
     if !is_ours {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if !check_schema(path, &transaction, schema)? {
-            transaction.execute_batch(schema.sql)?;
+            match version(&transaction)? {
+                0 => transaction.execute_batch(schema.sql)?,
+                earlier => {
+                    for (_, upgrade) in (1..)
+                        .zip(schema.upgrades)
+                        .skip_while(|(of, _)| *of < earlier)
+                    {
+                        transaction.execute_batch(upgrade)?;
+                    }
+                }
+            }
             transaction.pragma_update(None, "application_id", schema.application)?;
             transaction.pragma_update(None, "user_version", schema.version)?;
         }
@@ -210,7 +230,12 @@ fn create_folder(path: &Path) -> Result<(), Opening> {
     })
 }
 
-/// Whether the schema is there; an error if another one is.
+/// 0: nothing is there.
+fn version(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Whether the schema is there; an error if another one is that does not become it by upgrades.
 fn check_schema(
     path: &Path,
     connection: &Transaction<'_>,
@@ -221,6 +246,9 @@ fn check_schema(
     let path = path.display();
     if application == schema.application && version == schema.version {
         return Ok(true);
+    }
+    if application == schema.application && (1..schema.version).contains(&version) {
+        return Ok(false);
     }
     if application == schema.application {
         return Err(Opening::Other(Error::Broken(format!(

@@ -9,14 +9,16 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::database::{Database, Schema};
 use super::readers::Readers;
 use super::writer::Writer;
-use crate::journal::{Cell, Created, Entry, Page, Position, Register, Settled};
+use crate::journal::{Cell, Created, Entry, Overdue, Page, Position, Register, Settled};
 use crate::{Error, Result};
 
 static SCHEMA: Schema = Schema {
     name: "journal",
     application: 0x4c46_4a31,
-    version: 1,
+    version: 2,
     sql: include_str!("journal.sql"),
+    upgrades: &["ALTER TABLE register ADD COLUMN due INTEGER;
+        CREATE INDEX due ON register (kind, due, name) WHERE due IS NOT NULL;"],
     cache_kib: 4_096,
 };
 
@@ -33,6 +35,10 @@ const UNPUBLISHED: &str = "
 const UNMARK: &str = "
     UPDATE outcome SET published = NULL, marked = NULL
     WHERE marked < ?1 OR published > ?2";
+
+const OVERDUE: &str = "
+    SELECT name, value, revision, due FROM register
+    WHERE kind = ?1 AND due < ?2 AND (due, name) > (?3, ?4) ORDER BY due, name LIMIT ?5";
 
 const FORGET: [&str; 2] = [
     "DELETE FROM outcome WHERE rowid IN (
@@ -242,7 +248,13 @@ impl crate::Journal for Journal {
         Ok(u64::try_from(unmarked).unwrap_or_default())
     }
 
-    async fn create(&self, register: &Register, value: &[u8]) -> Result<Created> {
+    async fn create_due(
+        &self,
+        register: &Register,
+        value: &[u8],
+        due: Option<Timestamp>,
+    ) -> Result<Created> {
+        let due = due.map(Timestamp::as_microsecond);
         let Register { kind, name } = register.clone();
         let ours = Entry {
             value: value.to_vec(),
@@ -252,10 +264,10 @@ impl crate::Journal for Journal {
         let create = move |connection: &Connection, (): &mut ()| {
             let created = connection
                 .prepare_cached(
-                    "INSERT INTO register (kind, name, value, revision, written)
-                     VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT (kind, name) DO NOTHING",
+                    "INSERT INTO register (kind, name, value, revision, written, due)
+                     VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT (kind, name) DO NOTHING",
                 )?
-                .execute(params![kind, name, ours.value, now])?;
+                .execute(params![kind, name, ours.value, now, due])?;
             let earlier = match created {
                 0 => entry_of(connection, kind, &name)?,
                 _ => None,
@@ -275,22 +287,24 @@ impl crate::Journal for Journal {
             .await
     }
 
-    async fn replace(
+    async fn replace_due(
         &self,
         register: &Register,
         revision: u64,
         value: &[u8],
+        due: Option<Timestamp>,
     ) -> Result<Option<u64>> {
+        let due = due.map(Timestamp::as_microsecond);
         let Register { kind, name } = register.clone();
         let (weight, value) = (weight(value), value.to_vec());
         let now = Timestamp::now().as_microsecond();
         let replace = move |connection: &Connection, (): &mut ()| {
             connection
                 .prepare_cached(
-                    "UPDATE register SET value = ?4, revision = revision + 1, written = ?5
+                    "UPDATE register SET value = ?4, revision = revision + 1, written = ?5, due = ?6
                      WHERE kind = ?1 AND name = ?2 AND revision = ?3",
                 )?
-                .execute(params![kind, name, revision.cast_signed(), value, now])
+                .execute(params![kind, name, revision.cast_signed(), value, now, due])
         };
         let replaced = self.writer.run(weight, replace).await?;
         Ok((replaced == 1).then_some(revision + 1))
@@ -316,6 +330,39 @@ impl crate::Journal for Journal {
             Ok(())
         };
         self.writer.run(weight, renew).await
+    }
+
+    async fn overdue(
+        &self,
+        kind: &'static str,
+        before: Timestamp,
+        last: Option<&Overdue>,
+        limit: usize,
+    ) -> Result<Vec<Overdue>> {
+        let before = before.as_microsecond();
+        let (after, name) = last.map_or((i64::MIN, String::new()), |last| {
+            (last.due.as_microsecond(), last.register.name.clone())
+        });
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let overdue = move |row: &Row<'_>| {
+            let due = row.get::<_, i64>(3)?;
+            Ok(Overdue {
+                register: Register::new(kind, row.get::<_, String>(0)?),
+                entry: Entry {
+                    value: row.get(1)?,
+                    revision: row.get::<_, i64>(2)?.cast_unsigned(),
+                },
+                // It was a time when it was written.
+                due: Timestamp::from_microsecond(due).unwrap_or(Timestamp::MIN),
+            })
+        };
+        let found = self.readers.run(move |connection| {
+            connection
+                .prepare_cached(OVERDUE)?
+                .query_map(params![kind, before, after, name, limit], overdue)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        found.await
     }
 
     async fn forget(&self, before: Timestamp) -> Result<u64> {
@@ -367,6 +414,7 @@ mod tests {
     fn no_statement_looks_at_rows_it_does_not_want() {
         for (sql, index) in [
             (UNPUBLISHED, "unpublished"),
+            (OVERDUE, "INDEX due"),
             (FORGET[0], "forgettable"),
             (FORGET[1], "oldest"),
             (Outcome::OF_CELL, "sqlite_autoindex_outcome_1"),

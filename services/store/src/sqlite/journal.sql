@@ -19,7 +19,11 @@ CREATE TABLE register (
     value    BLOB    NOT NULL,
     revision INTEGER NOT NULL,
     written  INTEGER NOT NULL,   -- µs since 1970
+    due      INTEGER,            -- when somebody has to look at it again, µs since 1970
     PRIMARY KEY (kind, name)
 ) STRICT;
 
 CREATE INDEX oldest ON register (written);
+
+-- Small: what has ended leaves it.
+CREATE INDEX due ON register (kind, due, name) WHERE due IS NOT NULL;

@@ -96,6 +96,7 @@ fn insist(connection: &Connection) -> rusqlite::Result<State> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test opens the file itself")]
 mod tests {
     use std::sync::mpsc;
 

@@ -124,6 +124,7 @@ mod tests {
         application: 7,
         version: 1,
         sql: "CREATE TABLE number (number INTEGER NOT NULL) STRICT",
+        upgrades: &[],
         cache_kib: 64,
     };
 

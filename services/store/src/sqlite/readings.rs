@@ -19,6 +19,7 @@ static SCHEMA: Schema = Schema {
     application: 0x4c46_5231,
     version: 1,
     sql: include_str!("readings.sql"),
+    upgrades: &[],
     cache_kib: 16_384,
 };
 

@@ -188,6 +188,7 @@ impl Thread {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test opens the file itself")]
 mod tests {
     use std::path::Path;
     use std::sync::mpsc as blocking;
@@ -203,6 +204,7 @@ mod tests {
         application: 7,
         version: 1,
         sql: "CREATE TABLE number (number INTEGER NOT NULL UNIQUE, payload BLOB) STRICT",
+        upgrades: &[],
         cache_kib: 64,
     };
 

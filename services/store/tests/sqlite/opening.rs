@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::process::Child;
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use store::journal::Register;
 use store::{Error, Journal, Readings, sqlite};
@@ -65,8 +66,33 @@ async fn a_schema_of_another_version_is_refused() {
     raw.pragma_update(None, "user_version", 99).unwrap();
     let reason = error_of_journal(&path).await;
     assert!(reason.contains("version 99"), "{reason}");
-    assert!(reason.contains("version 1;"), "{reason}");
-    raw.pragma_update(None, "user_version", 1).unwrap();
+    assert!(reason.contains("version 2;"), "{reason}");
+    raw.pragma_update(None, "user_version", 2).unwrap();
+    sqlite::Journal::open(&path).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_of_the_version_before_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let old = Register::new("mail", "old");
+    let journal = sqlite::Journal::open(&path).await.unwrap();
+    journal.create(&old, b"kept").await.unwrap();
+    drop(journal);
+    let raw = Connection::open(&path).unwrap();
+    raw.execute_batch(
+        "DROP INDEX due; ALTER TABLE register DROP COLUMN due; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(raw);
+    let journal = sqlite::Journal::open(&path).await.unwrap();
+    let kept = journal.read(&old).await.unwrap().unwrap();
+    assert_eq!(kept.value, b"kept");
+    let due = Some(Timestamp::UNIX_EPOCH);
+    journal.replace_due(&old, 1, b"new", due).await.unwrap();
+    let overdue = journal.overdue("mail", Timestamp::now(), None, 9).await;
+    assert_eq!(overdue.unwrap()[0].register, old);
+    drop(journal);
     sqlite::Journal::open(&path).await.unwrap();
 }
 

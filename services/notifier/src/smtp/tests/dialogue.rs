@@ -273,6 +273,23 @@ async fn receivers_that_are_refused_are_left_out_and_recorded() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_needs_a_login_is_refused_like_any_other() {
+    let server = Server::start(Tls::None, |turn| match turn.on {
+        On::Rcpt if turn.line.contains("b@") => say("530 5.7.1 login first"),
+        _ => Act::Agree,
+    })
+    .await;
+    let offer = client(&server)
+        .offer(&envelope())
+        .await
+        .unwrap_or_else(|no| panic!("{no:?}"));
+    let answers = offer.answers();
+    assert!(answers[0].accepted && !answers[1].accepted);
+    assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
+    assert_eq!(server.taken()[0].to, ["a@example.com"]);
+}
+
+#[tokio::test]
 async fn all_wait_for_a_late_receiver_until_their_time_is_up() {
     let server = Server::start(Tls::None, |turn| match turn.on {
         On::Rcpt if turn.line.contains("b@") => say("452 4.2.2 mailbox full"),
@@ -303,6 +320,8 @@ fn what_receivers_are_told_decides_whether_to_go_on() {
     let ok = || Ok("250 ok".to_owned());
     let late = || Err(Failure::Said(450, "450 later".to_owned()));
     let gone = || Err(Failure::Said(550, "550 never".to_owned()));
+    let locked = || Err(Failure::Said(530, "530 login".to_owned()));
+    let login = || Verdict::Login(Failure::Said(530, "530 login".to_owned()));
     let wait = || Verdict::Wait("450 later".to_owned());
     let give_up = || Verdict::GiveUp("550 never".to_owned());
     for (answers, patient, hurried) in [
@@ -312,7 +331,19 @@ fn what_receivers_are_told_decides_whether_to_go_on() {
         (vec![ok(), late(), gone()], wait(), Verdict::GoOn),
         (vec![late(), gone()], wait(), wait()),
     ] {
-        assert_eq!(weigh(&answers, false), patient, "{answers:?}");
-        assert_eq!(weigh(&answers, true), hurried, "{answers:?}");
+        for logged_in in [true, false] {
+            assert_eq!(weigh(&answers, false, logged_in), patient, "{answers:?}");
+            assert_eq!(weigh(&answers, true, logged_in), hurried, "{answers:?}");
+        }
     }
+    // One that needs a login does not stop the rest, nor all where there is one.
+    for (answers, expected) in [
+        (vec![ok(), locked()], Verdict::GoOn),
+        (vec![gone(), locked()], give_up()),
+        (vec![locked(), locked()], login()),
+    ] {
+        assert_eq!(weigh(&answers, false, false), expected, "{answers:?}");
+    }
+    let refused = Verdict::GiveUp("530 login".to_owned());
+    assert_eq!(weigh(&[locked(), locked()], false, true), refused);
 }

@@ -96,6 +96,42 @@ async fn without_tls_where_it_is_wanted_there_is_no_mail() {
     assert!(later.lines().iter().all(|line| !line.starts_with("MAIL")));
 }
 
+/// Sessions in each of the three ways, with a server that does `act` on `on`.
+async fn each_way(on: On, act: Act) -> Vec<Result<Fate, Refusal>> {
+    let mut outcomes = vec![];
+    for (tls, wanted) in [
+        (Tls::None, config::Tls::None),
+        (Tls::Starttls, config::Tls::Starttls),
+        (Tls::Implicit, config::Tls::Implicit),
+    ] {
+        let server = Server::start(tls, only(on, act.clone())).await;
+        let (smtp, _folder) = secured(&server, wanted);
+        outcomes.push(match client_of(&smtp).offer(&envelope()).await {
+            Ok(offer) => Ok(offer.hand_over(MAIL).await),
+            Err(refusal) => Err(refusal),
+        });
+    }
+    outcomes
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut() {
+    for on in [On::Connect, On::Mail] {
+        for outcome in each_way(on, Act::Flood).await {
+            let refusal = outcome.unwrap_err();
+            let (_, why) = reason(&refusal);
+            assert!(why.contains("longer than 65536 bytes"), "{on:?}: {why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_code_without_a_text_is_an_answer() {
+    for outcome in each_way(On::Body, say("250")).await {
+        assert_eq!(outcome.unwrap(), Fate::Accepted("250".to_owned()));
+    }
+}
+
 #[tokio::test]
 async fn a_certificate_of_another_authority_is_refused() {
     for (tls, wanted) in [

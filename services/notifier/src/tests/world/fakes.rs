@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use proto::event::Receiver;
 use proto::{Event, subject};
 use runtime::Trouble;
-use store::journal::{Cell, Created, Entry, Journal, Page, Position, Register, Settled};
+use store::journal::{Cell, Created, Entry, Journal, Overdue, Page, Position, Register, Settled};
 use tokio::time::{Instant, sleep};
 
 use super::{Body, State, World};
@@ -47,15 +47,18 @@ fn name(register: &Register) -> (String, String) {
 
 #[async_trait]
 impl Journal for Registers {
-    async fn create(&self, register: &Register, value: &[u8]) -> store::Result<Created> {
+    async fn create_due(
+        &self,
+        register: &Register,
+        value: &[u8],
+        due: Option<Timestamp>,
+    ) -> store::Result<Created> {
         self.ask(|state| {
             let mut ours = false;
-            let entry = state.registers.entry(name(register)).or_insert_with(|| {
+            let (entry, _) = state.registers.entry(name(register)).or_insert_with(|| {
                 ours = true;
-                Entry {
-                    value: value.to_vec(),
-                    revision: 1,
-                }
+                let value = value.to_vec();
+                (Entry { value, revision: 1 }, due)
             });
             Created {
                 entry: entry.clone(),
@@ -66,23 +69,56 @@ impl Journal for Registers {
     }
 
     async fn read(&self, register: &Register) -> store::Result<Option<Entry>> {
-        self.ask(|state| state.registers.get(&name(register)).cloned())
-            .await
+        self.ask(|state| {
+            state
+                .registers
+                .get(&name(register))
+                .map(|(entry, _)| entry.clone())
+        })
+        .await
     }
 
-    async fn replace(
+    async fn replace_due(
         &self,
         register: &Register,
         revision: u64,
         value: &[u8],
+        due: Option<Timestamp>,
     ) -> store::Result<Option<u64>> {
         self.ask(|state| {
-            let entry = state.registers.get_mut(&name(register))?;
+            let (entry, old) = state.registers.get_mut(&name(register))?;
             (entry.revision == revision).then(|| {
                 entry.revision += 1;
                 entry.value = value.to_vec();
+                *old = due;
                 entry.revision
             })
+        })
+        .await
+    }
+
+    /// The one mail of the world, if it is overdue.
+    async fn overdue(
+        &self,
+        kind: &'static str,
+        before: Timestamp,
+        last: Option<&Overdue>,
+        _: usize,
+    ) -> store::Result<Vec<Overdue>> {
+        if last.is_some() {
+            return Ok(vec![]);
+        }
+        self.ask(|state| {
+            let registers = state.registers.iter();
+            registers
+                .filter_map(|((_, name), (entry, due))| {
+                    Some(Overdue {
+                        register: Register::new(kind, name.as_str()),
+                        entry: entry.clone(),
+                        due: due.filter(|due| *due < before)?,
+                    })
+                })
+                .collect()
         })
         .await
     }

@@ -1,0 +1,86 @@
+//! A file on which ingest dies each time.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use proto::event::Failed;
+use proto::{Data, User, What};
+use tests::{Installation, Upload, is_killed, run, sample};
+
+/// How long a replica may live without dying before it counts as one that lives.
+const LIVES: Duration = Duration::from_secs(3);
+
+/// Starts ingest again and again, as Kubernetes does, until it does not die any more.
+async fn supervise(landfall: &mut Installation, failpoint: &str) -> Result<usize> {
+    let mut deaths = 0;
+    loop {
+        let ingest = landfall.arm(User::Ingest, failpoint)?;
+        ingest.ready_or_ended().await?;
+        let Some(status) = ingest.ended_within(LIVES).await else {
+            ingest.stop().await?;
+            return Ok(deaths);
+        };
+        ensure!(is_killed(status), "{status}: {}", ingest.last_lines());
+        deaths += 1;
+    }
+}
+
+async fn failed(landfall: &Installation, upload: &Upload) -> Result<Failed> {
+    match landfall.said(upload, What::Failed).await?.event.data {
+        Data::Failed(failed) => Ok(failed),
+        other => anyhow::bail!("it is not `failed`: {other:?}"),
+    }
+}
+
+#[test]
+fn a_file_that_always_kills_ingest_fails_and_the_others_go_on_meanwhile() {
+    const DELIVERIES: usize = 8;
+    run(async {
+        let mut landfall = Installation::builder()
+            .without(User::Ingest)
+            .set("service.tries", 2)
+            .set("nats.max_deliver", 8)
+            .set("nats.ack_wait", "500ms")
+            .start()
+            .await?;
+        let mut others = vec![];
+        for number in 0..10 {
+            let key = format!("incoming/before-{number}.csv");
+            let content = sample::csv(&format!("b-{number}"), 5, 1.0);
+            others.push(landfall.put(&key, content).await?);
+        }
+        let deadly = landfall
+            .put("incoming/deadly.csv", sample::csv("deadly", 3, 1.0))
+            .await?;
+        for number in 0..10 {
+            let key = format!("incoming/after-{number}.csv");
+            let content = sample::csv(&format!("a-{number}"), 5, 1.0);
+            others.push(landfall.put(&key, content).await?);
+        }
+        for upload in others.iter().chain([&deadly]) {
+            landfall.said(upload, What::Arrived).await?;
+        }
+        let point = "objects.get.after@incoming/deadly=kill";
+        let deaths = supervise(&mut landfall, point).await?;
+        ensure!(deaths == DELIVERIES, "it died {deaths} times");
+
+        let failed = failed(&landfall, &deadly).await?;
+        ensure!(failed.step == User::Ingest, "{failed:?}");
+        ensure!(failed.reason.contains("crash loop"), "{failed:?}");
+        ensure!(landfall.dead_letters().await? == 1, "not one dead letter");
+        for upload in &others {
+            landfall.ended(upload).await?;
+            let way = landfall.way(upload);
+            ensure!(way.contains(&What::Ingested), "{}: {way:?}", upload.key);
+        }
+        ensure!(
+            landfall.rows()?.len() == 100,
+            "{:?}",
+            landfall.rows()?.len()
+        );
+        let source = landfall.bucket.get(&deadly.key).await?;
+        ensure!(source.is_some(), "a file that failed is not where it was");
+        landfall.add(User::Ingest).await?;
+        landfall.finish_with_dead_letters().await
+    });
+}

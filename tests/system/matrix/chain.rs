@@ -1,0 +1,239 @@
+//! One service of one installation, killed at one point after the other while files come in.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use proto::User;
+use tests::{Installation, is_killed};
+
+use super::files::{Files, UNHEARD_OF};
+
+/// How long files are uploaded until a point is hit that was hit before.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// The same for a point that only a recovery has hit, which the next may not need.
+const LITTLE_PATIENCE: Duration = Duration::from_secs(4);
+/// After this time more files are uploaded.
+const MORE: Duration = Duration::from_secs(2);
+
+/// What is killed, and where.
+pub(super) struct Chain {
+    user: User,
+    /// A second replica is there all the time.
+    beside_another: bool,
+    /// Points are shared among installations.
+    share: (usize, usize),
+}
+
+impl Chain {
+    /// One replica, killed at every point.
+    pub(super) fn of(user: User) -> Self {
+        Self {
+            user,
+            beside_another: false,
+            share: (0, 1),
+        }
+    }
+
+    /// A second replica is there all the time.
+    pub(super) fn beside_another(mut self) -> Self {
+        self.beside_another = true;
+        self
+    }
+
+    /// One of `count` shares of the points.
+    pub(super) fn share(mut self, index: usize, count: usize) -> Self {
+        self.share = (index, count);
+        self
+    }
+
+    /// Kills; then every file must have ended well. Answers the points, without what tells hits of
+    /// one point apart.
+    pub(super) async fn run(self) -> Result<BTreeSet<String>> {
+        let began = Instant::now();
+        let beside = if self.beside_another { " of two" } else { "" };
+        let (index, count) = self.share;
+        let name = format!("{}{beside}, {}/{count}", self.user, index + 1);
+        let killed = self.kill_everywhere(&name).await;
+        println!("{name}: {:?}", began.elapsed());
+        killed.with_context(|| name)
+    }
+
+    async fn kill_everywhere(&self, name: &str) -> Result<BTreeSet<String>> {
+        let mut landfall = self.installation().await?;
+        let mut files = Files::of(self.user);
+        let mut killed = BTreeSet::new();
+        if let Some(point) = self.at_first_start() {
+            let hits = self.kill_at(point, PATIENCE, &mut landfall, &mut files);
+            ensure!(hits.await?.is_some(), "{point} is not hit");
+            killed.insert(bare(point).to_owned());
+        }
+        let mut recorded = self.record(&mut landfall, &mut files).await?;
+        recorded.extend(self.more());
+        if self.beside_another {
+            landfall.add_beside(self.user).await?;
+        }
+        let mut known = recorded.clone();
+        let mut queue: VecDeque<String> = recorded.iter().cloned().collect();
+        while let Some(point) = queue.pop_front() {
+            if !self.is_mine(&point) {
+                continue;
+            }
+            let patience = if recorded.contains(&point) {
+                PATIENCE
+            } else {
+                LITTLE_PATIENCE
+            };
+            let began = Instant::now();
+            let hits = self.kill_at(&point, patience, &mut landfall, &mut files);
+            let Some(hits) = hits.await? else {
+                ensure!(!recorded.contains(&point), "{point} is not hit any more");
+                println!("{name}: {point} was not hit again");
+                continue;
+            };
+            println!("{name}: {point} {:?}", began.elapsed());
+            killed.insert(bare(&point).to_owned());
+            for hit in hits {
+                if known.insert(hit.clone()) {
+                    queue.push_back(hit);
+                }
+            }
+        }
+        landfall.add(self.user).await?;
+        files.have_ended(&landfall).await?;
+        landfall.finish_with_dead_letters().await?;
+        Ok(killed)
+    }
+
+    async fn installation(&self) -> Result<Installation> {
+        Installation::builder()
+            .without(self.user)
+            .set("notifier.delay", "100ms")
+            .set("notifier.retry_after", "500ms")
+            .set("notifier.smtp.timeout", "1s")
+            .set("watcher.sweep_every", "500ms")
+            .set("watcher.stuck_after", "1s")
+            // What a killed service held comes again after this time, as often as it takes.
+            .set("nats.ack_wait", "1s")
+            .set("nats.max_deliver", 10_000)
+            .set("service.retry_after", "100ms")
+            .config_of(User::Watcher, UNHEARD_OF)
+            .secured_mail()
+            .start()
+            .await
+    }
+
+    /// A point that is hit once in the life of an installation.
+    fn at_first_start(&self) -> Option<&'static str> {
+        match (self.user, self.share.0) {
+            (User::Watcher, 0) => Some("journal.create.after@lease/"),
+            (User::Watcher, _) => Some("journal.create.before@lease/"),
+            _ => None,
+        }
+    }
+
+    /// Points that no recorded run hits: those of a second try, and later hits of one point.
+    fn more(&self) -> Vec<String> {
+        let more: &[&str] = match self.user {
+            User::Ingest => &[
+                "nats.nak.before@FILES/",
+                "nats.nak.after@FILES/",
+                "journal.create.before@tries/",
+                "journal.create.after@tries/",
+                "journal.replace.before@tries/",
+                "journal.replace.after@tries/",
+            ],
+            User::Mover => &["objects.head.after:2", "objects.head.after:3"],
+            // What came of handing a mail over.
+            User::Notifier => &[
+                "journal.replace.before:2@mail/",
+                "journal.replace.after:2@mail/",
+            ],
+            _ => &[],
+        };
+        more.iter().map(|point| (*point).to_owned()).collect()
+    }
+
+    /// What has to happen for a point to be hit.
+    fn before(point: &str) -> &'static str {
+        if point.starts_with("nats.nak.") || point.ends_with("@tries/") {
+            // A file is tried again, and once more.
+            "objects.get.before:1@-twice.csv=panic;objects.get.before:2@-twice.csv=panic;\
+             objects.get.before:3@-twice.csv=panic;"
+        } else {
+            ""
+        }
+    }
+
+    /// The points that are hit while the files of one round go their whole way.
+    async fn record(
+        &self,
+        landfall: &mut Installation,
+        files: &mut Files,
+    ) -> Result<BTreeSet<String>> {
+        let service = landfall.arm(self.user, "")?;
+        service.ready_or_ended().await?;
+        files.put(landfall).await?;
+        files.are_told_of(landfall).await?;
+        for point in self.also() {
+            service.has_hit(point).await?;
+        }
+        let hits = service.hits()?;
+        service.stop().await?;
+        Ok(hits)
+    }
+
+    /// What is hit without any file's doing, sooner or later.
+    fn also(&self) -> &'static [&'static str] {
+        match self.user {
+            User::Watcher => &["files.read.after"],
+            User::Notifier => &["smtp.quit.after"],
+            _ => &[],
+        }
+    }
+
+    fn is_mine(&self, point: &str) -> bool {
+        let (index, count) = self.share;
+        let once = point.starts_with("journal.create.") && point.ends_with("@lease/");
+        !once && point.bytes().map(usize::from).sum::<usize>() % count == index
+    }
+
+    /// Uploads files until the service dies at `point`, and answers what it had hit; none if it
+    /// does not come there.
+    async fn kill_at(
+        &self,
+        point: &str,
+        patience: Duration,
+        landfall: &mut Installation,
+        files: &mut Files,
+    ) -> Result<Option<BTreeSet<String>>> {
+        let end = Instant::now() + patience;
+        let failpoint = format!("{}{point}=kill", Self::before(point));
+        let service = landfall.arm(self.user, &failpoint)?;
+        let mut status = service.ready_or_ended().await?;
+        let mut pause = MORE;
+        while status.is_none() && Instant::now() < end {
+            files.put(landfall).await?;
+            status = service.ended_within(pause).await;
+            if point.starts_with("smtp.quit.") {
+                // A session is ended where nothing comes in.
+                pause *= 2;
+            }
+        }
+        let Some(status) = status else {
+            service.stop().await?;
+            return Ok(None);
+        };
+        ensure!(
+            is_killed(status),
+            "at {point} it ends with {status}; its last lines:\n{}",
+            service.last_lines()
+        );
+        service.hits().map(Some)
+    }
+}
+
+/// A point without the kind of thing that it was about.
+pub(super) fn bare(point: &str) -> &str {
+    point.split(['@', ':']).next().unwrap_or(point)
+}
