@@ -1,6 +1,8 @@
 # What is done with this repository; `make` alone lists it.
 
 PYTHON ?= python3
+# How many plans of chaos `make soak` runs.
+SEEDS ?= 10
 programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
@@ -19,9 +21,10 @@ demo: build servers ## the same, ending by itself; last comes the file's record 
 test: servers ## every test, on real servers
 	@cargo test --workspace --locked
 
-soak: servers ## what takes minutes: the models much further, every kill beside a second replica
+soak: servers ## what takes minutes: the models much further, every kill beside a second replica, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep
 	@cargo test --package tests --test system --locked -- --ignored
+	@LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 
 lint: ## formatting, and everything that clippy and the compiler warn of
 	@cargo fmt --all --check

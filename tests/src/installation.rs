@@ -7,24 +7,24 @@ mod finish;
 mod site;
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use proto::event::Moved;
 use proto::{Data, User, What};
-use servers::Process;
 use servers::mail::Mail;
 
 use crate::bucket::{Bucket, Upload};
+use crate::chaos::{self, Rig};
 use crate::events::{Follower, Seen};
 use crate::http;
 use crate::relay::{Fate, Relay};
 use crate::rows::{self, Rows};
-use crate::service::{Service, address};
+use crate::service::{Replica, Service, address};
+use crate::shared::Storage;
 use crate::wait::{PATIENCE, until};
 
 pub use audit::{Audit, Violation};
@@ -47,11 +47,26 @@ pub struct Installation {
     started: usize,
     follower: Follower,
     jetstream: jetstream::Context,
-    relay: Relay,
-    store: &'static Process,
+    grounds: Grounds,
     configs: HashMap<User, PathBuf>,
     site: Site,
     finished: bool,
+}
+
+/// The store that an installation works on.
+#[derive(Debug)]
+enum Grounds {
+    Shared(&'static Storage),
+    Rigged(Box<Rig>),
+}
+
+impl Grounds {
+    fn storage(&self) -> &Storage {
+        match self {
+            Self::Shared(storage) => storage,
+            Self::Rigged(rig) => &rig.storage,
+        }
+    }
 }
 
 impl Installation {
@@ -160,27 +175,29 @@ impl Installation {
 
     /// What becomes of the store's notifications from now on.
     pub fn notifications(&self, fate: Fate) {
-        self.relay.set(&self.bucket.name, fate);
+        self.relay().set(&self.bucket.name, fate);
     }
 
     /// Lets the youngest of the notifications that are held back go on.
     pub fn release_youngest(&self) {
-        self.relay.release_youngest(&self.bucket.name);
+        self.relay().release_youngest(&self.bucket.name);
     }
 
     /// How many notifications are held back.
     pub fn held(&self) -> usize {
-        self.relay.held(&self.bucket.name)
+        self.relay().held(&self.bucket.name)
     }
 
     /// How many notifications were lost.
     pub fn lost(&self) -> usize {
-        self.relay.lost(&self.bucket.name)
+        self.relay().lost(&self.bucket.name)
     }
 
     /// Starts a service, or one more replica of it, and waits until it is ready.
     pub async fn add(&mut self, user: User) -> Result<()> {
-        self.launch(user, &[])?;
+        let running = self.services.iter().filter(|service| service.user == user);
+        let replica = self.replica(user, running.count());
+        self.launch(&replica)?;
         let service = self.services.last().context("it was just started")?;
         service.ready().await
     }
@@ -188,20 +205,43 @@ impl Installation {
     /// Starts a replica of a service beside another one, which takes the store's notifications
     /// where that is the watcher; waits until it is ready.
     pub async fn add_beside(&mut self, user: User) -> Result<()> {
-        let elsewhere = [("LANDFALL_WATCHER__LISTEN", "127.0.0.1:0".into())];
-        self.launch(user, &elsewhere)?;
+        let mut replica = self.replica(user, 0);
+        let elsewhere = ("LANDFALL_WATCHER__LISTEN", "127.0.0.1:0".into());
+        replica.environment.push(elsewhere);
+        self.launch(&replica)?;
         let service = self.services.last().context("it was just started")?;
         service.ready().await
     }
 
-    fn launch(&mut self, user: User, environment: &[(&str, OsString)]) -> Result<()> {
+    fn launch(&mut self, replica: &Replica) -> Result<()> {
         self.started += 1;
-        let name = format!("{user}-{}", self.started);
-        let password = self.site.nats.password(user).unwrap_or_default();
-        let config = &self.configs[&user];
-        let service = Service::start(user, &name, config, password, environment)?;
+        let service = replica.start(&format!("{}-{}", replica.user, self.started))?;
         self.services.push(service);
         Ok(())
+    }
+
+    /// How the replica with this number, from 0, is started.
+    fn replica(&self, user: User, number: usize) -> Replica {
+        let password = self.site.nats.password(user).unwrap_or_default();
+        let mut environment = vec![("LANDFALL_NATS__PASSWORD", password.into())];
+        if user == User::Watcher
+            && let Some(port) = self.site.listen.get(number)
+        {
+            let listen = address(port).to_string();
+            environment.push(("LANDFALL_WATCHER__LISTEN", listen.into()));
+        }
+        if let Grounds::Rigged(rig) = &self.grounds {
+            environment.extend(rig.clocks.environment(user, number));
+        }
+        Replica {
+            user,
+            config: self.configs[&user].clone(),
+            environment,
+        }
+    }
+
+    fn relay(&self) -> &Relay {
+        &self.grounds.storage().relay
     }
 
     /// Ends every replica of a service in good order (SIGTERM).
@@ -254,13 +294,13 @@ impl Installation {
         .await
     }
 
-    /// Every process that works here, the shared store among them, and its id.
+    /// Every process that works here, the store among them, and its id.
     pub fn processes(&self) -> Vec<(String, u32)> {
         let services = self.services.iter().map(|service| &service.process);
         let servers = [
             self.site.nats.process(),
             self.site.mail.process(),
-            self.store,
+            self.grounds.storage().store.process(),
         ];
         services
             .chain(servers)
@@ -271,7 +311,7 @@ impl Installation {
     /// Posts a notification to the watcher, with its token or another one; answers the status.
     pub async fn notify(&self, token: Option<&str>, body: &str) -> Result<u16> {
         let token = token.unwrap_or(&self.site.token);
-        let watcher = address(&self.site.listen);
+        let watcher = address(&self.site.listen[0]);
         let answer = http::post(watcher, "/events", token, body.as_bytes()).await?;
         Ok(answer.status)
     }
@@ -335,6 +375,48 @@ impl Installation {
     /// The folder of this installation's files.
     pub fn folder(&self) -> &Path {
         self.site.folder.path()
+    }
+
+    /// What a chaos run lays hands on: the replicas in the order of their services.
+    pub(crate) fn parts(&mut self) -> Result<chaos::Parts<'_>> {
+        let mut replicas: Vec<Replica> = vec![];
+        for service in &self.services {
+            let same = replicas.iter().filter(|known| known.user == service.user);
+            let number = same.count();
+            replicas.push(self.replica(service.user, number));
+        }
+        let Grounds::Rigged(rig) = &mut self.grounds else {
+            bail!("it was not built for a chaos run");
+        };
+        Ok(chaos::Parts {
+            replicas: replicas.into_iter().zip(&mut self.services).collect(),
+            nats: &mut self.site.nats,
+            mail: &mut self.site.mail,
+            rig,
+            bucket: &self.bucket,
+        })
+    }
+
+    /// How many connections were cut.
+    pub(crate) fn cuts(&self) -> u64 {
+        match &self.grounds {
+            Grounds::Shared(_) => 0,
+            Grounds::Rigged(rig) => rig.cuts(),
+        }
+    }
+
+    /// Ends it at once and moves its folder to where it outlives this process; answers where.
+    pub(crate) fn keep(mut self, name: &str) -> Result<PathBuf> {
+        self.site.folder.disable_cleanup(true);
+        let from = self.folder().to_owned();
+        drop(self);
+        let kept = std::env::temp_dir().join("landfall-kept").join(name);
+        if kept.exists() {
+            std::fs::remove_dir_all(&kept)?;
+        }
+        std::fs::create_dir_all(&kept)?;
+        std::fs::rename(from, &kept)?;
+        Ok(kept)
     }
 
     fn missing(&self, about: &str) -> anyhow::Error {

@@ -5,6 +5,7 @@
 //! server, the database and the services are each installation's own.
 
 pub mod bucket;
+pub mod chaos;
 pub mod development;
 pub mod events;
 mod http;

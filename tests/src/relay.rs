@@ -27,7 +27,8 @@ pub(crate) struct Relay {
 /// The way of one bucket's notifications.
 #[derive(Clone, Debug)]
 struct Line {
-    watcher: SocketAddr,
+    /// They take turns.
+    watchers: Vec<SocketAddr>,
     token: String,
     fate: Fate,
     held: Vec<Bytes>,
@@ -64,10 +65,10 @@ impl Relay {
         Ok(relay)
     }
 
-    /// From now on, notifications about `bucket` go to `watcher`.
-    pub(crate) fn connect(&self, bucket: &str, watcher: SocketAddr, token: &str) {
+    /// From now on, notifications about `bucket` go to `watchers`, each to the next of them.
+    pub(crate) fn connect(&self, bucket: &str, watchers: &[SocketAddr], token: &str) {
         let line = Line {
-            watcher,
+            watchers: watchers.to_vec(),
             token: token.to_owned(),
             fate: Fate::Delivered,
             held: vec![],
@@ -146,8 +147,9 @@ impl Relay {
 }
 
 impl Line {
-    fn send(&self, body: Bytes) {
-        let (watcher, token) = (self.watcher, self.token.clone());
+    fn send(&mut self, body: Bytes) {
+        self.watchers.rotate_left(1);
+        let (watcher, token) = (self.watchers[0], self.token.clone());
         // A watcher that is away loses the notification, as it does with SeaweedFS.
         tokio::spawn(async move { http::post(watcher, "/events", &token, &body).await });
     }

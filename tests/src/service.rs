@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +12,15 @@ use servers::{Port, Process};
 use crate::wait::{PATIENCE, until};
 use crate::{http, program};
 
+/// How a replica of a service is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Replica {
+    pub(crate) user: User,
+    pub(crate) config: PathBuf,
+    /// Its password, and what it alone is told beside its configuration.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
+}
+
 /// A running service.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -20,36 +29,31 @@ pub(crate) struct Service {
     probes: Port,
 }
 
-impl Service {
-    /// Starts a service with the configuration at `config`, its own password and more in its
-    /// environment, without waiting for it. `name` tells replicas apart.
-    pub(crate) fn start(
-        user: User,
-        name: &str,
-        config: &Path,
-        password: &str,
-        environment: &[(&str, OsString)],
-    ) -> Result<Self> {
+impl Replica {
+    /// Starts it without waiting for it. `name` tells replicas, and their logs, apart.
+    pub(crate) fn start(&self, name: &str) -> Result<Service> {
         let probes = Port::free()?;
-        let folder = config
+        let folder = self
+            .config
             .parent()
             .context("the configuration is in a folder")?;
-        let mut command = Command::new(program::of(user));
+        let mut command = Command::new(program::of(self.user));
         command
             .current_dir(folder)
             .arg("--config")
-            .arg(config)
-            .env("LANDFALL_NATS__PASSWORD", password)
-            .env("LANDFALL_SERVICE__LISTEN", address(&probes).to_string())
-            .envs(environment.iter().map(|(name, value)| (name, value)));
+            .arg(&self.config)
+            .envs(self.environment.iter().cloned())
+            .env("LANDFALL_SERVICE__LISTEN", address(&probes).to_string());
         let process = Process::start(name, command, &folder.join(format!("{name}.log")))?;
-        Ok(Self {
-            user,
+        Ok(Service {
+            user: self.user,
             process,
             probes,
         })
     }
+}
 
+impl Service {
     /// Waits until it says that it is ready.
     pub(crate) async fn ready(&self) -> Result<()> {
         let asked = until(PATIENCE, || async {

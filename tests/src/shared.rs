@@ -1,4 +1,5 @@
 //! What all tests of this process share: the runtime, the store, the relay of its notifications.
+//! (A test that breaks the store has one of its own.)
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -30,37 +31,43 @@ pub fn run<T>(test: impl Future<Output = Result<T>>) -> T {
     outcome.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-/// The store and what belongs to it.
-pub(crate) struct Shared {
+/// A store and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Storage {
     pub(crate) store: SeaweedFs,
     pub(crate) client: Client,
     pub(crate) relay: Relay,
 }
 
-/// Starts it at the first call. It ends with this process.
-pub(crate) async fn shared() -> Result<&'static Shared> {
-    static SHARED: OnceCell<Shared> = OnceCell::const_new();
-    SHARED.get_or_try_init(start).await
+/// The store of all tests. It is started at the first call, and ends with this process.
+pub(crate) async fn shared() -> Result<&'static Storage> {
+    static SHARED: OnceCell<Storage> = OnceCell::const_new();
+    SHARED
+        .get_or_try_init(async || Storage::start(&scratch()?.join("seaweedfs")).await)
+        .await
 }
 
-async fn start() -> Result<Shared> {
-    let relay = Relay::start().await?;
-    let webhook = Webhook {
-        url: format!("http://{}/", relay.address),
-        token: "the relay takes any".to_owned(),
-        paths: vec![],
-    };
-    let options = seaweedfs::Options {
-        webhook: Some(webhook),
-        ..seaweedfs::Options::default()
-    };
-    let store = SeaweedFs::start(&scratch()?.join("seaweedfs"), options).await?;
-    let client = bucket::client(&store.endpoint(), store.access_key(), store.secret_key());
-    Ok(Shared {
-        store,
-        client,
-        relay,
-    })
+impl Storage {
+    /// Starts a store whose files are in `folder`.
+    pub(crate) async fn start(folder: &Path) -> Result<Self> {
+        let relay = Relay::start().await?;
+        let webhook = Webhook {
+            url: format!("http://{}/", relay.address),
+            token: "the relay takes any".to_owned(),
+            paths: vec![],
+        };
+        let options = seaweedfs::Options {
+            webhook: Some(webhook),
+            ..seaweedfs::Options::default()
+        };
+        let store = SeaweedFs::start(folder, options).await?;
+        let client = bucket::client(&store.endpoint(), store.access_key(), store.secret_key());
+        Ok(Self {
+            store,
+            client,
+            relay,
+        })
+    }
 }
 
 /// A folder for this process. What is shared is never dropped, so folders are removed by the next

@@ -1,8 +1,10 @@
 //! The whole of Landfall on real servers.
 
 mod audit;
+mod chaos;
 mod commands;
 mod crash_loop;
+mod crowd;
 mod delay;
 mod destinations;
 mod dev;
@@ -12,6 +14,7 @@ mod matrix;
 mod order;
 mod permissions;
 mod refused;
+mod repeated;
 mod sensors;
 mod superseded;
 mod sweep;

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use proto::stream::FILES;
 use proto::{Data, Event, FileId, User, header, subject};
 use sha2::{Digest, Sha256};
 use store::Journal;
-use store::journal::{Cell, Settled};
+use store::journal::{Cell, Position, Settled};
 
 use crate::nats::{self, Link, NATS};
 use crate::{Trouble, metering};
@@ -87,12 +88,20 @@ impl Outbox {
         }
     }
 
-    /// Publishes again what has no mark; answers how many outcomes that were. What cannot be
-    /// published is logged, and does not keep what comes after it.
-    pub(crate) async fn sweep(&self, before: Timestamp) -> Result<usize, Trouble> {
-        let (mut published, mut after) = (0, None);
+    /// Publishes again what was settled at such a time and has no mark; answers how many outcomes
+    /// that were. What cannot be published is logged, and does not keep what comes after it.
+    pub(crate) async fn sweep(&self, settled: &Range<Timestamp>) -> Result<usize, Trouble> {
+        let first = Cell {
+            file: FileId::from_bytes([0; 16]),
+            replay: 0,
+        };
+        let mut published = 0;
+        let mut after = Some(Position {
+            settled: settled.start,
+            cell: first,
+        });
         loop {
-            let page = self.journal.unpublished(before, after, PAGE).await?;
+            let page = self.journal.unpublished(settled.end, after, PAGE).await?;
             let publications = page.outcomes.into_iter().map(|one| self.publish(one));
             let mut results = stream::iter(publications).buffer_unordered(AT_ONCE);
             while let Some(result) = results.next().await {
@@ -141,11 +150,12 @@ impl Outbox {
         Ok(now)
     }
 
-    /// What the regular sweep looks at: nothing that a handler may be publishing right now.
-    pub(crate) fn settled_long_ago() -> Timestamp {
-        Timestamp::now()
-            .checked_sub(GRACE)
-            .unwrap_or(Timestamp::MIN)
+    /// What the regular sweep looks at: nothing that a handler may be publishing right now. What a
+    /// clock that was ahead has put into the future is not waited for.
+    pub(crate) fn settled_elsewhen(now: Timestamp) -> [Range<Timestamp>; 2] {
+        let long_ago = now.checked_sub(GRACE).unwrap_or(Timestamp::MIN);
+        let ahead = now.checked_add(GRACE).unwrap_or(Timestamp::MAX);
+        [Timestamp::MIN..long_ago, ahead..Timestamp::MAX]
     }
 
     async fn publish(&self, mut settled: Settled) -> Result<Settled, Trouble> {
@@ -218,4 +228,23 @@ pub(crate) fn traceparent(file: FileId, event: &str) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("00-{file}-{span}-01")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn the_sweep_leaves_out_what_may_be_under_way_and_nothing_else() {
+        let now = Timestamp::now();
+        let swept = |seconds| {
+            let settled = now + SignedDuration::from_secs(seconds);
+            let all = Outbox::settled_elsewhen(now);
+            all.iter().any(|times| times.contains(&settled))
+        };
+        assert!(swept(-7_200) && swept(-31) && swept(31) && swept(7_200));
+        assert!(!swept(-29) && !swept(0) && !swept(29));
+    }
 }

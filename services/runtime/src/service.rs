@@ -242,13 +242,17 @@ async fn drain(service: &Service, parts: &mut Parts) {
 /// reads it, and old rows are old for everybody.
 async fn sweep(service: Arc<Service>) {
     let gate = Gate::new();
-    let mut before = Timestamp::now();
+    let mut settled = vec![Timestamp::MIN..Timestamp::MAX];
     let mut forgotten: Option<tokio::time::Instant> = None;
     let mut extent = None;
     loop {
         let recovered = async || {
             let extent = service.outbox.recover(extent).await?;
-            Ok((extent, service.outbox.sweep(before).await?))
+            let mut published = 0;
+            for times in &settled {
+                published += service.outbox.sweep(times).await?;
+            }
+            Ok((extent, published))
         };
         let swept = service.outages.outlast(&service.stop, &gate, recovered);
         let swept = swept.await.map(|swept| {
@@ -278,7 +282,7 @@ async fn sweep(service: Arc<Service>) {
         if service.stop.run_until_cancelled(pause).await.is_none() {
             return;
         }
-        before = Outbox::settled_long_ago();
+        settled = Outbox::settled_elsewhen(Timestamp::now()).to_vec();
     }
 }
 

@@ -28,13 +28,13 @@ impl Installation {
         self.started += 1;
         let name = format!("{user}-{}", self.started);
         let hits = self.folder().join(format!("{name}.hits"));
-        let password = self.site.nats.password(user).unwrap_or_default();
-        let mut environment = vec![("LANDFALL_TEST_FAILPOINT_LOG", hits.clone().into_os_string())];
+        let mut replica = self.replica(user, 0);
+        let environment = &mut replica.environment;
+        environment.push(("LANDFALL_TEST_FAILPOINT_LOG", hits.clone().into_os_string()));
         if !failpoint.is_empty() {
             environment.push(("LANDFALL_TEST_FAILPOINT", failpoint.into()));
         }
-        let config = &self.configs[&user];
-        let service = Service::start(user, &name, config, password, &environment)?;
+        let service = replica.start(&name)?;
         Ok(Armed { service, hits })
     }
 }

@@ -30,6 +30,24 @@ pub struct Violation {
     pub what: String,
 }
 
+impl std::fmt::Display for Audit {
+    /// A line for each thing that is wrong.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for Violation {
+            rule,
+            file,
+            name,
+            what,
+        } in &self.violations
+        {
+            let about = [file, name].into_iter().flatten();
+            let about: String = about.map(|about| format!("{about} ")).collect();
+            writeln!(f, "{rule}: {about}{what}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Audit {
     /// Reads what the command printed; its exit code must say the same.
     pub(super) fn read(output: &Output) -> Result<Self> {

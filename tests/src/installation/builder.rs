@@ -11,11 +11,11 @@ use proto::User;
 use servers::Nats;
 use toml::{Table, Value};
 
-use super::site::Site;
-use super::{Installation, SERVICES};
+use super::site::{Addresses, Site};
+use super::{Grounds, Installation, SERVICES};
 use crate::bucket::Bucket;
+use crate::chaos::Rig;
 use crate::events::Follower;
-use crate::service::address;
 use crate::shared::shared;
 use crate::{program, settings};
 
@@ -28,6 +28,8 @@ pub struct Builder {
     buckets: usize,
     target: bool,
     whole: bool,
+    replicas: usize,
+    rigged: Option<u64>,
     secured_mail: bool,
 }
 
@@ -47,6 +49,8 @@ impl Builder {
             buckets: 1,
             target: false,
             whole: false,
+            replicas: 1,
+            rigged: None,
             secured_mail: false,
         }
     }
@@ -105,6 +109,19 @@ impl Builder {
         self
     }
 
+    /// Starts so many replicas of each service.
+    pub fn replicas(mut self, count: usize) -> Self {
+        self.replicas = count;
+        self
+    }
+
+    /// Has a store of its own, wires before all servers and clocks in all services. `seed` decides
+    /// where wires are cut.
+    pub(crate) fn rigged(mut self, seed: u64) -> Self {
+        self.rigged = Some(seed);
+        self
+    }
+
     /// The mail server wants STARTTLS and a login.
     pub fn secured_mail(mut self) -> Self {
         self.secured_mail = true;
@@ -113,16 +130,26 @@ impl Builder {
 
     /// Starts everything; it is ready when this returns.
     pub async fn start(self) -> Result<Installation> {
-        let shared = shared().await?;
-        let (bucket, more, target) = self.make_buckets(&shared.client).await?;
-        let site = Site::start(self.secured_mail).await?;
+        let site = Site::start(self.replicas, self.secured_mail).await?;
+        let grounds = self.grounds(&site).await?;
+        let storage = grounds.storage();
+        let (bucket, more, target) = self.make_buckets(&storage.client).await?;
         let watched: Vec<&Bucket> = [&bucket].into_iter().chain(&more).collect();
-        let base = site.configuration(&shared.store, &self.watched(&watched), target.as_ref());
+        let addresses = match &grounds {
+            Grounds::Shared(storage) => site.addresses(&storage.store),
+            Grounds::Rigged(rig) => Addresses {
+                nats: format!("nats://{}", rig.nats.address),
+                store: format!("http://{}", rig.store.address),
+                smtp: rig.mail.address.port(),
+            },
+        };
+        let (store, target_bucket) = (&storage.store, target.as_ref());
+        let base = site.configuration(store, &addresses, &self.watched(&watched), target_bucket);
         let configs = self.write(&base, site.folder.path())?;
         setup(&configs[&User::Setup], &site.nats).await?;
         for bucket in watched {
-            let listen = address(&site.listen);
-            shared.relay.connect(&bucket.name, listen, &site.token);
+            let relay = &storage.relay;
+            relay.connect(&bucket.name, &site.watchers(), &site.token);
         }
         let client = connect(&site.nats, User::Operator).await?;
         let mut installation = Installation {
@@ -133,21 +160,31 @@ impl Builder {
             started: 0,
             follower: Follower::start(&client).await?,
             jetstream: jetstream::new(client),
-            relay: shared.relay.clone(),
-            store: shared.store.process(),
+            grounds,
             configs,
             site,
             finished: false,
         };
         for user in SERVICES {
             if !self.without.contains(&user) {
-                installation.launch(user, &[])?;
+                for number in 0..self.replicas {
+                    let replica = installation.replica(user, number);
+                    installation.launch(&replica)?;
+                }
             }
         }
         for service in &installation.services {
             service.ready().await?;
         }
         Ok(installation)
+    }
+
+    async fn grounds(&self, site: &Site) -> Result<Grounds> {
+        let Some(seed) = self.rigged else {
+            return Ok(Grounds::Shared(shared().await?));
+        };
+        let rig = Rig::start(site.folder.path(), &site.nats, &site.mail, seed).await?;
+        Ok(Grounds::Rigged(Box::new(rig)))
     }
 
     /// Writes the configuration of each service, and answers where.

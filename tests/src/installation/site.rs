@@ -1,5 +1,6 @@
 //! The servers of one installation, and what they need to be found.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Result;
@@ -19,16 +20,25 @@ pub(super) struct Site {
     pub(super) mail: MailCatcher,
     /// What the mail server wants.
     security: Option<Security>,
-    /// Where the watcher takes notifications.
-    pub(super) listen: Port,
+    /// Where each replica of the watcher takes notifications.
+    pub(super) listen: Vec<Port>,
     pub(super) token: String,
     /// Removed last.
     pub(super) folder: TempDir,
 }
 
+/// Where the services find the servers.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    pub(super) nats: String,
+    pub(super) store: String,
+    pub(super) smtp: u16,
+}
+
 impl Site {
-    /// `secured`: the mail server wants STARTTLS and a login.
-    pub(super) async fn start(secured: bool) -> Result<Self> {
+    /// `watchers`: how many there may be at once; `secured`: the mail server wants STARTTLS and a
+    /// login.
+    pub(super) async fn start(watchers: usize, secured: bool) -> Result<Self> {
         let folder = tempfile::tempdir_in(scratch()?)?;
         std::fs::create_dir_all(folder.path().join("data"))?;
         let security = secured.then(|| security(folder.path())).transpose()?;
@@ -40,16 +50,31 @@ impl Site {
                 Some(security) => MailCatcher::start_secured(&mail, security.clone()).await?,
             },
             security,
-            listen: Port::free()?,
+            listen: (0..watchers).map(|_| Port::free()).collect::<Result<_>>()?,
             token: servers::random_secret(),
             folder,
         })
+    }
+
+    /// Where each replica of the watcher takes notifications.
+    pub(super) fn watchers(&self) -> Vec<SocketAddr> {
+        self.listen.iter().map(address).collect()
+    }
+
+    /// The servers themselves.
+    pub(super) fn addresses(&self, store: &SeaweedFs) -> Addresses {
+        Addresses {
+            nats: self.nats.url(),
+            store: store.endpoint(),
+            smtp: self.mail.port(),
+        }
     }
 
     /// What every configuration here begins with.
     pub(super) fn configuration(
         &self,
         store: &SeaweedFs,
+        addresses: &Addresses,
         watched: &str,
         target: Option<&Bucket>,
     ) -> String {
@@ -77,19 +102,18 @@ impl Site {
             operators = ["operators@example.org"]
             smtp = {{ {smtp} }}
             {mover}"#,
-            nats = self.nats.url(),
-            endpoint = store.endpoint(),
+            nats = addresses.nats,
+            endpoint = addresses.store,
             access = store.access_key(),
             secret = store.secret_key(),
             folder = self.folder.path().display(),
-            listen = address(&self.listen),
+            listen = self.watchers()[0],
             token = self.token,
-            smtp = self.smtp(),
+            smtp = self.smtp(addresses.smtp),
         )
     }
 
-    fn smtp(&self) -> String {
-        let port = self.mail.port();
+    fn smtp(&self, port: u16) -> String {
         match &self.security {
             None => format!("host = \"127.0.0.1\", port = {port}, tls = \"none\""),
             Some(security) => format!(

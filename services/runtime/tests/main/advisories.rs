@@ -141,6 +141,30 @@ async fn a_message_that_is_gone_leaves_its_advisory_as_the_dead_letter() {
     assert_eq!(bed.events("failed").await.len(), 0);
 }
 
+/// A server that is killed may forget that it delivered what it knows to be acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_gone_from_a_work_queue_was_acknowledged() {
+    let bed = Bed::open(&[]).await;
+    let jetstream = bed.jetstream(User::Watcher).await;
+    let posted = jetstream.publish("storage.http", "anything".into());
+    let sequence = posted.await.unwrap().await.unwrap().sequence;
+    crash_as(&bed, User::Watcher, &consumer::watcher(), 1).await;
+    let storage = jetstream.get_stream("STORAGE").await.unwrap();
+    assert!(storage.delete_message(sequence).await.unwrap());
+    let service = bed.start(User::Watcher, async |_: &Context| Ok(()));
+    until("the advisory is acknowledged", async || {
+        let advisories: PullConsumer = jetstream
+            .get_consumer_from_stream("watcher", "DEAD")
+            .await
+            .unwrap();
+        let info = advisories.cached_info();
+        (info.num_ack_pending == 0 && info.num_pending == 0).then_some(())
+    })
+    .await;
+    service.stop().await.unwrap();
+    assert_eq!(bed.dead(User::Watcher).await.len(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_before_its_advisory_came_stays_done() {
     let bed = Bed::new(&[]).await;

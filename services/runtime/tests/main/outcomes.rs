@@ -219,7 +219,9 @@ async fn what_was_settled_and_not_published_is_published_at_start() {
     let journal = store::sqlite::Journal::open(&path).await.unwrap();
     for index in 0..300 {
         let event = ingested(&format!("{index}.csv"));
-        let outcome = Event::new(User::Mover, moved(&event), jiff::Timestamp::now());
+        // Some by a clock that was ahead.
+        let time = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(index % 3);
+        let outcome = Event::new(User::Mover, moved(&event), time);
         store::Journal::settle(&journal, &outcome).await.unwrap();
     }
     drop(journal);

@@ -1,0 +1,50 @@
+//! What a chaos run breaks beside services and their servers.
+
+use std::path::Path;
+
+use anyhow::Result;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use servers::{MailCatcher, Nats};
+
+use super::clock::Clocks;
+use super::wire::Wire;
+use crate::shared::Storage;
+
+/// A store that nobody else works on, wires before all servers, and clocks.
+#[derive(Debug)]
+pub(crate) struct Rig {
+    pub(crate) storage: Storage,
+    pub(crate) nats: Wire,
+    pub(crate) store: Wire,
+    pub(crate) mail: Wire,
+    pub(crate) clocks: Clocks,
+}
+
+impl Rig {
+    /// Sets it up in an installation's folder.
+    pub(crate) async fn start(
+        folder: &Path,
+        nats: &Nats,
+        mail: &MailCatcher,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut storage = Storage::start(&folder.join("seaweedfs")).await?;
+        // A try that the client does not tell of may leave a version that nobody knows of.
+        let once = storage.client.config().to_builder();
+        let once = once.retry_config(RetryConfig::disabled());
+        storage.client = Client::from_conf(once.build());
+        Ok(Self {
+            nats: Wire::before(nats.port(), seed).await?,
+            store: Wire::before(storage.store.port(), seed).await?,
+            mail: Wire::before(mail.port(), seed).await?,
+            clocks: Clocks::new(&folder.join("clocks"))?,
+            storage,
+        })
+    }
+
+    /// How many connections were cut.
+    pub(crate) fn cuts(&self) -> u64 {
+        self.nats.cuts() + self.store.cuts() + self.mail.cuts()
+    }
+}
