@@ -1,5 +1,8 @@
 //! What the probe finds is what was measured of this store by other means.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use objects::{Objects, Preconditions};
 use runtime::config::objects::Config;
 use runtime::config::secret::Secret;
@@ -58,6 +61,23 @@ async fn a_missing_bucket_is_named_and_not_made() {
 
 #[tokio::test]
 async fn preconditions_that_a_store_says_it_does_not_implement_are_not_honoured() {
+    let expected = Preconditions {
+        copy_if_absent: false,
+        copy_source_if_match: false,
+        delete_if_match: false,
+        versioned: false,
+    };
+    assert_eq!(probe_of_store_in_trouble(usize::MAX).await, expected);
+}
+
+#[tokio::test]
+async fn what_a_store_ignores_once_and_then_honours_is_honoured() {
+    assert_eq!(probe_of_store_in_trouble(3).await, SEAWEEDFS);
+}
+
+/// What is found of a store that does not understand so many requests with a precondition.
+async fn probe_of_store_in_trouble(requests: usize) -> Preconditions {
+    let left = Arc::new(AtomicUsize::new(requests));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = Config {
         endpoint: Some(format!("http://{}", listener.local_addr().unwrap())),
@@ -67,21 +87,16 @@ async fn preconditions_that_a_store_says_it_does_not_implement_are_not_honoured(
     };
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(answer_unconditional_requests(client));
+            tokio::spawn(answer_unconditional_requests(client, Arc::clone(&left)));
         }
     });
     let objects = Objects::new(&config).await.unwrap();
-    let expected = Preconditions {
-        copy_if_absent: false,
-        copy_source_if_match: false,
-        delete_if_match: false,
-        versioned: false,
-    };
-    assert_eq!(objects.probe("b").await.unwrap(), expected);
+    objects.probe("b").await.unwrap()
 }
 
-/// Agrees to everything without a precondition, and answers 501 to the rest.
-async fn answer_unconditional_requests(client: TcpStream) {
+/// Agrees to everything without a precondition; of the rest, answers 501 to as many as are `left`,
+/// and then 412.
+async fn answer_unconditional_requests(client: TcpStream, left: Arc<AtomicUsize>) {
     let mut client = BufReader::new(client);
     let mut lines: Vec<String> = vec![];
     loop {
@@ -99,7 +114,11 @@ async fn answer_unconditional_requests(client: TcpStream) {
         client.read_exact(&mut vec![0; length]).await.unwrap();
         let conditions = ["if-match:", "if-none-match:", "x-amz-copy-source-if-match:"];
         let answer = if conditions.into_iter().any(|name| header(name).is_some()) {
-            "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n"
+            let less = |left: usize| left.checked_sub(1);
+            match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
+                Ok(_) => "HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n",
+                Err(_) => "HTTP/1.1 412 Precondition Failed\r\ncontent-length: 0\r\n\r\n",
+            }
         } else if lines[0].starts_with("head ") {
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\netag: \"a\"\r\n\
              last-modified: Sun, 22 Nov 2026 09:00:00 GMT\r\n\r\n"
