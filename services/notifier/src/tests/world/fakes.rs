@@ -125,19 +125,19 @@ impl Journal for Registers {
 
     // Cells are the runtime's, which `World::work` stands for.
     async fn settle(&self, _: &Event) -> store::Result<Settled> {
-        unimplemented!()
+        unreachable!("a cell is the runtime's")
     }
 
     async fn settled(&self, _: Cell) -> store::Result<Option<Settled>> {
-        unimplemented!()
+        unreachable!("a cell is the runtime's")
     }
 
     async fn settled_many(&self, _: &[Cell]) -> store::Result<Vec<Option<Settled>>> {
-        unimplemented!()
+        unreachable!("a cell is the runtime's")
     }
 
     async fn mark_published(&self, _: Cell, _: u64) -> store::Result<()> {
-        unimplemented!()
+        unreachable!("a cell is the runtime's")
     }
 
     async fn unpublished(
@@ -146,19 +146,19 @@ impl Journal for Registers {
         _: Option<Position>,
         _: usize,
     ) -> store::Result<Page> {
-        unimplemented!()
+        unreachable!("a cell is the runtime's")
     }
 
     async fn unmark(&self, _: Timestamp, _: u64) -> store::Result<u64> {
-        unimplemented!()
+        unreachable!("a cell is the runtime's")
     }
 
     async fn renew(&self, _: &[Cell], _: &[Register]) -> store::Result<()> {
-        unimplemented!()
+        unreachable!("a cell is the runtime's")
     }
 
     async fn forget(&self, _: Timestamp) -> store::Result<u64> {
-        unimplemented!()
+        unreachable!("a cell is the runtime's")
     }
 }
 
