@@ -7,7 +7,7 @@ programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
 
-.PHONY: help run demo test soak lint generate bench-files build servers
+.PHONY: help run demo test soak lint generate bench-files build servers cassandra
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,7 +18,7 @@ run: build servers ## start everything on this machine, send a sample file, stay
 demo: build servers ## the same, ending by itself; last comes the file's record as a line of JSON
 	@$(programs)/landfall dev --demo $(own)
 
-test: servers ## every test, on real servers
+test: servers cassandra ## every test, on real servers
 	@cargo test --workspace --locked
 
 soak: servers ## what takes minutes: the models much further, every kill beside a second replica, SEEDS=10 of chaos
@@ -42,4 +42,11 @@ build: ## build the programs
 servers: ## install the pinned real servers (unless LANDFALL_SERVERS names a folder that has them)
 ifndef LANDFALL_SERVERS
 	@$(PYTHON) deploy/servers/install.py .landfall/servers
+endif
+
+cassandra: ## install the pinned Cassandra (unless LANDFALL_SERVERS has it, or LANDFALL_TEST_CQL names a running database)
+ifndef LANDFALL_SERVERS
+ifndef LANDFALL_TEST_CQL
+	@$(PYTHON) deploy/servers/cassandra.py .landfall/servers/cassandra
+endif
 endif

@@ -41,6 +41,21 @@ pub(crate) fn python() -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
     Ok((program("python3")?, None))
 }
 
+/// The folder with Cassandra's jars.
+pub(crate) fn cassandra() -> anyhow::Result<PathBuf> {
+    let found = folders()
+        .into_iter()
+        .map(|folder| folder.join("cassandra/lib"))
+        .find(|folder| folder.is_dir());
+    let Some(found) = found else {
+        bail!(
+            "Cassandra is not installed; run `make cassandra` (or set LANDFALL_SERVERS to the \
+             folder that has cassandra/lib)"
+        )
+    };
+    Ok(std::path::absolute(found)?)
+}
+
 fn folders() -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os("LANDFALL_SERVERS") {
         return vec![PathBuf::from(folder)];

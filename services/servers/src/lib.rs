@@ -4,6 +4,7 @@
 //! Each server lives in a folder that the caller gives, listens on free ports of 127.0.0.1, has
 //! answered when `start` returns, and dies with this process however that ends.
 
+pub mod cassandra;
 pub mod http;
 pub mod installed;
 pub mod mail;
@@ -14,6 +15,7 @@ mod ready;
 pub mod seaweedfs;
 mod secret;
 
+pub use cassandra::Cassandra;
 pub use mail::MailCatcher;
 pub use nats::Nats;
 pub use port::Port;
