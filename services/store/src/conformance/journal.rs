@@ -354,7 +354,8 @@ fn cell(file: u64, replay: u32) -> Cell {
     }
 }
 
-fn event(file: u64, replay: u32, reason: &str) -> Event {
+/// An outcome, for tests beside the suite as well.
+pub fn event(file: u64, replay: u32, reason: &str) -> Event {
     let now = Timestamp::now();
     let file = File {
         id: FileId::from_bytes(bytes(file)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proto::FileId;
 
 use super::Stores;
@@ -216,8 +216,10 @@ pub async fn every_time_and_every_value_is_kept(stores: &impl Stores) {
         .collect();
     stored.reverse();
     assert_eq!(stored, expected);
-    // Write timestamps have no end either.
-    for (write_timestamp, value) in [(i64::MIN + 1, 1.0), (-1, 2.0), (i64::MAX, 4.0), (0, 3.0)] {
+    // Nor have write timestamps an end, but for the one that some databases set for the future.
+    let ahead = Timestamp::now() + SignedDuration::from_hours(2 * 24);
+    let ahead = ahead.as_microsecond();
+    for (write_timestamp, value) in [(i64::MIN + 1, 1.0), (-1, 2.0), (ahead, 4.0), (0, 3.0)] {
         let reading = Reading {
             value,
             write_timestamp,

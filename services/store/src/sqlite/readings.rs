@@ -7,10 +7,11 @@ use proto::FileId;
 use rusqlite::{Connection, params};
 
 use super::database::{Database, Schema};
-use super::page::{self, Page, Range};
+use super::page::{self, Page};
 use super::readers::Readers;
 use super::series::{self, Known};
 use super::writer::Writer;
+use crate::range::Range;
 use crate::readings::{Query, Reading, Stored};
 use crate::{Error, Result};
 

@@ -1,0 +1,24 @@
+//! CQL: `ScyllaDB`, or Cassandra. For any number of machines.
+//!
+//! Readings and journals are in a keyspace each: lightweight transactions, on which the journals
+//! rest, are refused where `ScyllaDB` keeps a keyspace in tablets. Each store's `set_up` creates its
+//! tables; `open` only looks whether they are what they should be.
+
+mod agenda;
+mod cluster;
+mod fault;
+mod journal;
+mod known;
+mod outcomes;
+mod page;
+mod readings;
+mod registers;
+mod schema;
+mod shard;
+mod tables;
+mod together;
+
+pub use cluster::Access;
+pub use journal::Journal;
+pub use readings::Readings;
+pub use schema::Plan;

@@ -1,0 +1,256 @@
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use proto::FileId;
+use scylla::response::PagingState;
+use scylla::serialize::row::SerializeRow;
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+use scylla::value::CqlTimestamp;
+use uuid::Uuid;
+
+use super::cluster::{Access, Cluster};
+use super::known::Known;
+use super::page::Reader;
+use super::schema::{self, Plan};
+use super::shard::shard;
+use super::together::all;
+use crate::Result;
+use crate::readings::{Query, Reading, Stored};
+
+/// Rows of one batch: from 50 to 200 it makes no difference.
+const BATCH: usize = 100;
+/// Bytes of names in one batch, which has them in each row.
+const NAMES: usize = 1 << 20;
+/// Partitions over which the buckets of a file are spread. Never changes.
+const SHARDS: i32 = 8;
+
+/// Readings in a CQL database.
+///
+/// Rows are written with the write timestamps of their files and nothing is read before, so that
+/// the database itself resolves whatever comes in whatever order. Each batch is of one partition,
+/// which the database writes as one.
+pub struct Readings {
+    cluster: Cluster,
+    insert: Inserts,
+    reader: Reader,
+    buckets_of_file: PreparedStatement,
+    files: PreparedStatement,
+    known: Known,
+    /// Of a bucket, in milliseconds.
+    width: i64,
+}
+
+struct Inserts {
+    reading: PreparedStatement,
+    bucket: PreparedStatement,
+    file: PreparedStatement,
+}
+
+/// Sensor, metric, bucket.
+type Partition<'a> = (&'a Arc<str>, &'a Arc<str>, i64);
+
+impl Readings {
+    /// Creates keyspace and tables where they are not there. Safe to repeat and to do by several
+    /// at once. What is there and differs is an error.
+    pub async fn set_up(access: &Access, plan: &Plan) -> Result<()> {
+        schema::set_up_readings(access, plan).await
+    }
+
+    /// Connects. There must have been [`Self::set_up`].
+    pub async fn open(access: &Access, plan: &Plan) -> Result<Self> {
+        plan.check()?;
+        let cluster = Cluster::connect(access, &plan.readings).await?;
+        schema::check_all(&cluster, &plan.tables_of_readings()).await?;
+        let keyspace = &plan.readings;
+        let width = i64::try_from(plan.bucket.as_millis()).unwrap_or(i64::MAX);
+        let insert = Inserts {
+            reading: cluster
+                .prepare(&format!(
+                    "INSERT INTO {keyspace}.readings (sensor_id, metric, bucket, ts, value, file)
+                     VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+                ))
+                .await?,
+            bucket: cluster
+                .prepare(&format!(
+                    "INSERT INTO {keyspace}.buckets (sensor_id, metric, bucket) VALUES (?, ?, ?)"
+                ))
+                .await?,
+            file: cluster
+                .prepare(&format!(
+                    "INSERT INTO {keyspace}.files (file, shard, sensor_id, metric, bucket)
+                     VALUES (?, ?, ?, ?, ?)"
+                ))
+                .await?,
+        };
+        let buckets_of_file = format!(
+            "SELECT sensor_id, metric, bucket FROM {keyspace}.files WHERE file = ? AND shard = ?"
+        );
+        let files = format!(
+            "SELECT file FROM {keyspace}.readings
+             WHERE sensor_id = ? AND metric = ? AND bucket = ?"
+        );
+        Ok(Self {
+            insert,
+            reader: Reader::prepare(&cluster, plan, width).await?,
+            buckets_of_file: cluster.prepare(&buckets_of_file).await?,
+            files: cluster.prepare(&files).await?,
+            known: Known::new(),
+            width,
+            cluster,
+        })
+    }
+
+    /// Writes rows of one partition of a table.
+    async fn write_rows<V: SerializeRow + Send + Sync>(
+        &self,
+        insert: &PreparedStatement,
+        rows: &[V],
+    ) -> Result<()> {
+        let statements = vec![BatchStatement::from(insert.clone()); rows.len()];
+        let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+        batch.set_is_idempotent(true);
+        self.cluster.batch(&batch, &rows).await
+    }
+
+    /// Writes readings of one partition.
+    async fn write_readings(
+        &self,
+        file: FileId,
+        (sensor, metric, bucket): Partition<'_>,
+        readings: &[&Reading],
+    ) -> Result<()> {
+        let file = Uuid::from_bytes(file.bytes());
+        let (sensor, metric, bucket) = (&**sensor, &**metric, CqlTimestamp(bucket));
+        let mut rows = Vec::with_capacity(readings.len());
+        for reading in readings {
+            let time = CqlTimestamp(reading.time.as_millisecond());
+            let timestamp = reading.write_timestamp;
+            rows.push((sensor, metric, bucket, time, reading.value, file, timestamp));
+        }
+        self.write_rows(&self.insert.reading, &rows).await
+    }
+
+    /// Notes in which buckets the sensor has readings.
+    async fn write_buckets(&self, buckets: &HashSet<Partition<'_>>) -> Result<()> {
+        let owned = buckets
+            .iter()
+            .map(|(sensor, metric, bucket)| (Arc::clone(sensor), Arc::clone(metric), *bucket));
+        let unknown = self.known.unknown(owned);
+        let mut by_sensor = HashMap::<&str, Vec<_>>::new();
+        for (sensor, metric, bucket) in &unknown {
+            let row = (&**sensor, &**metric, CqlTimestamp(*bucket));
+            by_sensor.entry(sensor).or_default().push(row);
+        }
+        let mut batches = vec![];
+        for rows in by_sensor.values().flat_map(|rows| rows.chunks(BATCH)) {
+            batches.push(self.write_rows(&self.insert.bucket, rows).boxed());
+        }
+        all(batches).await?;
+        self.known.remember(unknown);
+        Ok(())
+    }
+
+    /// Notes in which buckets the file has written.
+    async fn write_file(&self, file: FileId, buckets: &HashSet<Partition<'_>>) -> Result<()> {
+        let file = Uuid::from_bytes(file.bytes());
+        let mut by_shard = HashMap::<i32, Vec<_>>::new();
+        for partition in buckets {
+            let (sensor, metric, bucket) = partition;
+            let shard = shard(&[sensor, metric, &bucket.to_string()], SHARDS);
+            let bucket = CqlTimestamp(*bucket);
+            let row = (file, shard, &***sensor, &***metric, bucket);
+            by_shard.entry(shard).or_default().push(row);
+        }
+        let mut batches = vec![];
+        for rows in by_shard.values().flat_map(|rows| rows.chunks(BATCH)) {
+            batches.push(self.write_rows(&self.insert.file, rows).boxed());
+        }
+        all(batches).await?;
+        Ok(())
+    }
+
+    /// How many readings of one partition are the file's.
+    async fn count_in(&self, file: Uuid, partition: (String, String, CqlTimestamp)) -> Result<u64> {
+        let mut count = 0;
+        let mut from = Some(PagingState::start());
+        while let Some(state) = from {
+            let (rows, next) = self
+                .cluster
+                .page::<(Uuid,)>(&self.files, &partition, state)
+                .await?;
+            count += rows.iter().filter(|(of,)| *of == file).count() as u64;
+            from = next;
+        }
+        Ok(count)
+    }
+}
+
+#[async_trait]
+impl crate::Readings for Readings {
+    async fn write(&self, file: FileId, readings: Vec<Reading>) -> Result<()> {
+        let mut partitions = HashMap::<Partition<'_>, Vec<&Reading>>::new();
+        for reading in &readings {
+            reading.check()?;
+            let bucket = bucket_of(reading.time.as_millisecond(), self.width);
+            let partition = (&reading.sensor, &reading.metric, bucket);
+            partitions.entry(partition).or_default().push(reading);
+        }
+        let touched: HashSet<Partition<'_>> = partitions.keys().copied().collect();
+        // What says where they are first, so that no reading is ever out of sight.
+        futures::try_join!(
+            self.write_buckets(&touched),
+            self.write_file(file, &touched)
+        )?;
+        let mut batches: Vec<BoxFuture<'_, Result<()>>> = vec![];
+        for (partition, readings) in &partitions {
+            let (sensor, metric, _) = partition;
+            let size = (NAMES / (sensor.len() + metric.len() + 1)).clamp(1, BATCH);
+            for readings in readings.chunks(size) {
+                batches.push(self.write_readings(file, *partition, readings).boxed());
+            }
+        }
+        all(batches).await?;
+        Ok(())
+    }
+
+    async fn page(
+        &self,
+        query: &Query,
+        after: Option<&Stored>,
+        limit: usize,
+    ) -> Result<Vec<Stored>> {
+        self.reader.page(&self.cluster, query, after, limit).await
+    }
+
+    async fn count(&self, file: FileId) -> Result<u64> {
+        let file = Uuid::from_bytes(file.bytes());
+        let mut count = 0;
+        for shard in 0..SHARDS {
+            let mut from = Some(PagingState::start());
+            while let Some(state) = from {
+                let (partitions, next) = self
+                    .cluster
+                    .page::<(String, String, CqlTimestamp)>(
+                        &self.buckets_of_file,
+                        (file, shard),
+                        state,
+                    )
+                    .await?;
+                let counts = partitions.into_iter();
+                let counts = counts.map(|partition| self.count_in(file, partition).boxed());
+                count += all(counts.collect()).await?.into_iter().sum::<u64>();
+                from = next;
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// The first millisecond of the bucket in which a time is.
+pub(super) fn bucket_of(milliseconds: i64, width: i64) -> i64 {
+    milliseconds.saturating_sub(milliseconds.rem_euclid(width))
+}

@@ -1,0 +1,254 @@
+//! The keyspaces and their tables.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::cluster::{Access, Cluster};
+use super::tables::{Column, Role, Table};
+use crate::{Error, Result};
+
+/// A reading's partition is its sensor, metric and bucket: the times of one bucket's width.
+const READINGS: &[Column] = &[
+    ("sensor_id", "text", Role::Partition),
+    ("metric", "text", Role::Partition),
+    ("bucket", "timestamp", Role::Partition),
+    ("ts", "timestamp", Role::Descending),
+    ("value", "double", Role::Value),
+    ("file", "uuid", Role::Value),
+];
+
+/// Which buckets a sensor has.
+const BUCKETS: &[Column] = &[
+    ("sensor_id", "text", Role::Partition),
+    ("metric", "text", Role::Ascending),
+    ("bucket", "timestamp", Role::Descending),
+];
+
+/// In which buckets a file has written; in several partitions, since it may be many.
+const FILES: &[Column] = &[
+    ("file", "uuid", Role::Partition),
+    ("shard", "int", Role::Partition),
+    ("sensor_id", "text", Role::Ascending),
+    ("metric", "text", Role::Ascending),
+    ("bucket", "timestamp", Role::Ascending),
+];
+
+/// The outcome of the step for each (file, replay). Times in microseconds since 1970.
+const OUTCOMES: &[Column] = &[
+    ("file", "uuid", Role::Partition),
+    ("replay", "int", Role::Partition),
+    ("event", "text", Role::Value),
+    ("settled", "bigint", Role::Value),
+    // Counts how often the mark was taken back.
+    ("generation", "int", Role::Value),
+    ("published", "bigint", Role::Value),
+    ("marked", "bigint", Role::Value),
+];
+
+const REGISTERS: &[Column] = &[
+    ("kind", "text", Role::Partition),
+    ("name", "text", Role::Partition),
+    ("value", "blob", Role::Value),
+    ("revision", "bigint", Role::Value),
+    ("written", "bigint", Role::Value),
+    ("due", "bigint", Role::Value),
+    // Which call has written it last.
+    ("writer", "uuid", Role::Value),
+];
+
+/// What is looked for by time: see the module `agenda`.
+const AGENDA: &[Column] = &[
+    ("list", "text", Role::Partition),
+    ("shard", "int", Role::Partition),
+    ("time", "bigint", Role::Ascending),
+    ("kind", "text", Role::Ascending),
+    ("name", "text", Role::Ascending),
+    ("revision", "bigint", Role::Ascending),
+    ("since", "bigint", Role::Value),
+];
+
+/// An entry of the agenda that comes back after its removal does no harm, so that removals need
+/// not be kept for as long as a node may be away.
+const GRACE_OF_AGENDA: u32 = 3_600;
+
+/// Windows that `ScyllaDB` takes for one TTL.
+const WINDOWS: u64 = 50;
+
+/// What the schema should be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Keyspace of the readings.
+    pub readings: String,
+    /// Keyspace of the journals.
+    pub journals: String,
+    /// Replicas in each data center, by its name. Where it is empty: one, in each there is.
+    pub replication: BTreeMap<String, u32>,
+    /// Width of a bucket. Fixed when the tables are made.
+    pub bucket: Duration,
+    /// How long readings stay; for ever where it is none.
+    pub ttl: Option<Duration>,
+    /// How much time readings are compacted together for, by the order times of their files.
+    pub window: Duration,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_hours(24);
+        Self {
+            readings: "landfall".to_owned(),
+            journals: "landfall_journal".to_owned(),
+            replication: BTreeMap::new(),
+            bucket: DAY,
+            ttl: None,
+            window: 7 * DAY,
+        }
+    }
+}
+
+/// Creates the keyspace and the tables of the readings where they are not there. What is there and
+/// differs is an error.
+pub(super) async fn set_up_readings(access: &Access, plan: &Plan) -> Result<()> {
+    plan.check()?;
+    let cluster = Cluster::connect(access, &plan.readings).await?;
+    let keyspace = plan.keyspace(&plan.readings, "");
+    create(&cluster, keyspace, &plan.tables_of_readings()).await
+}
+
+/// The same for a service's journal.
+pub(super) async fn set_up_journal(access: &Access, plan: &Plan, service: &str) -> Result<()> {
+    plan.check()?;
+    let cluster = Cluster::connect(access, &plan.journals).await?;
+    let without_tablets = if cluster.is_scylla() {
+        " AND tablets = {'enabled': false}"
+    } else {
+        ""
+    };
+    let keyspace = plan.keyspace(&plan.journals, without_tablets);
+    create(&cluster, keyspace, &plan.tables_of_journal(service)).await
+}
+
+async fn create(cluster: &Cluster, keyspace: String, tables: &[Table]) -> Result<()> {
+    cluster.define(keyspace).await?;
+    for table in tables {
+        cluster.define(table.create()).await?;
+    }
+    check_all(cluster, tables).await
+}
+
+/// Whether the tables are what they should be.
+pub(super) async fn check_all(cluster: &Cluster, tables: &[Table]) -> Result<()> {
+    for table in tables {
+        if let Some(difference) = table.difference(cluster).await? {
+            let name = cluster.name();
+            return Err(Error::Broken(format!("{name}: {difference}")));
+        }
+    }
+    Ok(())
+}
+
+impl Plan {
+    /// Refuses what cannot be.
+    pub(super) fn check(&self) -> Result<()> {
+        let broken = |what: String| Err(Error::Broken(format!("[store]: {what}")));
+        for keyspace in [&self.readings, &self.journals] {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            let begins = keyspace.starts_with(|c: char| c.is_ascii_lowercase());
+            if !begins || !keyspace.chars().all(plain) || keyspace.len() > 48 {
+                return broken(format!(
+                    "`{keyspace}` is no name of a keyspace: 1 to 48 of a-z, 0-9 and _, a letter first"
+                ));
+            }
+        }
+        if let Some(name) = self.replication.keys().find(|name| name.contains('\'')) {
+            return broken(format!("`{name}` is no name of a data center"));
+        }
+        let whole = |time: Duration, unit: u64| {
+            time.subsec_nanos() == 0 && time.as_secs() > 0 && time.as_secs().is_multiple_of(unit)
+        };
+        if !whole(self.bucket, 1) || !whole(self.window, 60) {
+            return broken(
+                "a bucket has whole seconds, and a window whole minutes, and at least one"
+                    .to_owned(),
+            );
+        }
+        let windows = self.ttl.unwrap_or_default().as_secs() / self.window.as_secs();
+        if windows > WINDOWS {
+            return broken(format!(
+                "a time to live of {windows} windows is too long: {WINDOWS} are possible; set a \
+                 longer window"
+            ));
+        }
+        let seconds = self.ttl.map_or(1, |ttl| ttl.as_secs());
+        // What the databases take.
+        if !(1..=630_720_000).contains(&seconds) {
+            return broken("the time to live is a second to 20 years".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(super) fn tables_of_readings(&self) -> [Table; 3] {
+        let ttl = self.ttl.map_or(0, |ttl| ttl.as_secs());
+        let ttl = u32::try_from(ttl).unwrap_or_default();
+        let of = |name: &str, columns, ttl, compaction| Table {
+            keyspace: self.readings.clone(),
+            name: name.to_owned(),
+            columns,
+            comment: format!(
+                "Landfall {name}, version 1, bucket {} s",
+                self.bucket.as_secs()
+            ),
+            ttl,
+            grace: None,
+            compaction,
+        };
+        let minutes = (self.window.as_secs() / 60).to_string();
+        let by_window = vec![
+            ("class", "TimeWindowCompactionStrategy".to_owned()),
+            ("compaction_window_unit", "MINUTES".to_owned()),
+            ("compaction_window_size", minutes),
+        ];
+        // Which buckets there are must be known for longer than these have readings.
+        let day = 24 * 60 * 60;
+        let of_lists = if ttl == 0 { 0 } else { ttl + day };
+        [
+            of("readings", READINGS, ttl, by_window),
+            of("buckets", BUCKETS, of_lists, leveled()),
+            of("files", FILES, of_lists, leveled()),
+        ]
+    }
+
+    pub(super) fn tables_of_journal(&self, service: &str) -> [Table; 3] {
+        let of = |name: &str, columns, grace| Table {
+            keyspace: self.journals.clone(),
+            name: format!("{service}_{name}"),
+            columns,
+            comment: format!("Landfall {name}, version 1"),
+            ttl: 0,
+            grace,
+            compaction: leveled(),
+        };
+        [
+            of("outcomes", OUTCOMES, None),
+            of("registers", REGISTERS, None),
+            of("agenda", AGENDA, Some(GRACE_OF_AGENDA)),
+        ]
+    }
+
+    fn keyspace(&self, name: &str, more: &str) -> String {
+        let mut replication = vec!["'class': 'NetworkTopologyStrategy'".to_owned()];
+        if self.replication.is_empty() {
+            replication.push("'replication_factor': 1".to_owned());
+        }
+        let of = |(name, replicas): (&String, &u32)| format!("'{name}': {replicas}");
+        replication.extend(self.replication.iter().map(of));
+        format!(
+            "CREATE KEYSPACE IF NOT EXISTS {name} WITH replication = {{{}}}{more}",
+            replication.join(", ")
+        )
+    }
+}
+
+/// Rows that are read by their keys, and often written again.
+fn leveled() -> Vec<(&'static str, String)> {
+    vec![("class", "LeveledCompactionStrategy".to_owned())]
+}

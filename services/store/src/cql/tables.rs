@@ -1,0 +1,204 @@
+//! A table: how it is made, and how what is there differs from it.
+
+use std::collections::BTreeMap;
+
+use super::cluster::Cluster;
+use crate::Result;
+
+/// What a column is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Partition,
+    Ascending,
+    Descending,
+    Value,
+}
+
+/// Name, type and role.
+pub(super) type Column = (&'static str, &'static str, Role);
+
+/// A table as it should be.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) keyspace: String,
+    pub(super) name: String,
+    pub(super) columns: &'static [Column],
+    /// Says what must agree beside the columns: version and settings. So one statement decides
+    /// it, whoever else makes the table at the same time.
+    pub(super) comment: String,
+    /// Seconds; 0 for ever.
+    pub(super) ttl: u32,
+    /// Seconds after which deletions may be forgotten; the server's default where it is none.
+    pub(super) grace: Option<u32>,
+    pub(super) compaction: Vec<(&'static str, String)>,
+}
+
+impl Table {
+    /// Makes it unless a table of that name is there.
+    pub(super) fn create(&self) -> String {
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(name, kind, _)| format!("{name} {kind}"))
+            .collect();
+        let partition = self.names(|role| role == Role::Partition);
+        let clustering = self.names(|role| matches!(role, Role::Ascending | Role::Descending));
+        let mut options = vec![format!("comment = '{}'", self.comment)];
+        if !clustering.is_empty() {
+            let order: Vec<String> = self.columns.iter().filter_map(order_by).collect();
+            options.push(format!("CLUSTERING ORDER BY ({})", order.join(", ")));
+        }
+        options.extend([
+            format!("default_time_to_live = {}", self.ttl),
+            format!("compaction = {}", self.compaction_map()),
+        ]);
+        options.extend(
+            self.grace
+                .map(|seconds| format!("gc_grace_seconds = {seconds}")),
+        );
+        let key: Vec<String> = [format!("({})", partition.join(", "))]
+            .into_iter()
+            .chain(clustering.into_iter().map(str::to_owned))
+            .collect();
+        format!(
+            "CREATE TABLE IF NOT EXISTS {}.{} ({}, PRIMARY KEY ({})) WITH {}",
+            self.keyspace,
+            self.name,
+            columns.join(", "),
+            key.join(", "),
+            options.join(" AND ")
+        )
+    }
+
+    /// What differs from it, in words; none if nothing does.
+    pub(super) async fn difference(&self, cluster: &Cluster) -> Result<Option<String>> {
+        let table = format!("table {}.{}", self.keyspace, self.name);
+        let found = self.found(cluster).await?;
+        let Some(found) = found else {
+            return Ok(Some(format!("{table} is not there; run `landfall setup`")));
+        };
+        if found.comment != self.comment {
+            return Ok(Some(format!(
+                "{table} is described as `{}`, and `{}` is wanted; run the Landfall and the \
+                 settings that it was made with, or set [store] to another keyspace",
+                found.comment, self.comment
+            )));
+        }
+        if let Some(difference) = self.columns_differ(&found.columns) {
+            return Ok(Some(format!(
+                "{table} {difference}; set [store] to another keyspace, or make the table anew"
+            )));
+        }
+        if found.ttl != self.ttl {
+            return Ok(Some(format!(
+                "{table} has default_time_to_live = {}, and [store] wants {}; set it, or `ALTER \
+                 TABLE {}.{} WITH default_time_to_live = {}`",
+                found.ttl, self.ttl, self.keyspace, self.name, self.ttl
+            )));
+        }
+        let same = |(key, wanted): &(&str, String)| {
+            let found = found.compaction.get(*key).map_or("", String::as_str);
+            // Cassandra says a class with its package.
+            found.rsplit('.').next() == Some(wanted)
+        };
+        if !self.compaction.iter().all(same) {
+            return Ok(Some(format!(
+                "{table} has compaction = {:?}, and [store] wants {}; set it, or `ALTER TABLE \
+                 {}.{} WITH compaction = {}`",
+                found.compaction,
+                self.compaction_map(),
+                self.keyspace,
+                self.name,
+                self.compaction_map()
+            )));
+        }
+        Ok(None)
+    }
+
+    fn columns_differ(&self, found: &BTreeMap<String, (String, Role)>) -> Option<String> {
+        for (name, kind, role) in self.columns {
+            let Some((found_kind, found_role)) = found.get(*name) else {
+                return Some(format!("has no column `{name}`"));
+            };
+            if (found_kind.as_str(), *found_role) != (*kind, *role) {
+                return Some(format!(
+                    "has `{name} {found_kind}` ({found_role:?}), and `{name} {kind}` ({role:?}) \
+                     is wanted"
+                ));
+            }
+        }
+        None
+    }
+
+    async fn found(&self, cluster: &Cluster) -> Result<Option<Found>> {
+        let table = (&self.keyspace, &self.name);
+        let select = cluster
+            .prepare(
+                "SELECT comment, default_time_to_live, compaction FROM system_schema.tables
+                 WHERE keyspace_name = ? AND table_name = ?",
+            )
+            .await?;
+        let tables = cluster
+            .rows::<(String, i32, BTreeMap<String, String>)>(&select, table)
+            .await?;
+        let Some((comment, ttl, compaction)) = tables.into_iter().next() else {
+            return Ok(None);
+        };
+        let select = cluster
+            .prepare(
+                "SELECT column_name, type, kind, clustering_order FROM system_schema.columns
+                 WHERE keyspace_name = ? AND table_name = ?",
+            )
+            .await?;
+        let columns = cluster
+            .rows::<(String, String, String, String)>(&select, table)
+            .await?;
+        let column = |(name, kind, role, order): (String, String, String, String)| {
+            let role = match (role.as_str(), order.as_str()) {
+                ("partition_key", _) => Role::Partition,
+                ("clustering", "desc") => Role::Descending,
+                ("clustering", _) => Role::Ascending,
+                _ => Role::Value,
+            };
+            (name, (kind, role))
+        };
+        Ok(Some(Found {
+            comment,
+            ttl: u32::try_from(ttl).unwrap_or_default(),
+            compaction,
+            columns: columns.into_iter().map(column).collect(),
+        }))
+    }
+
+    fn names(&self, wanted: impl Fn(Role) -> bool) -> Vec<&'static str> {
+        let columns = self.columns.iter();
+        columns
+            .filter(|(.., role)| wanted(*role))
+            .map(|(name, ..)| *name)
+            .collect()
+    }
+
+    fn compaction_map(&self) -> String {
+        let options = self.compaction.iter();
+        let options: Vec<String> = options
+            .map(|(key, value)| format!("'{key}': '{value}'"))
+            .collect();
+        format!("{{{}}}", options.join(", "))
+    }
+}
+
+fn order_by((name, _, role): &Column) -> Option<String> {
+    match role {
+        Role::Ascending => Some(format!("{name} ASC")),
+        Role::Descending => Some(format!("{name} DESC")),
+        Role::Partition | Role::Value => None,
+    }
+}
+
+/// A table as it is.
+struct Found {
+    comment: String,
+    ttl: u32,
+    compaction: BTreeMap<String, String>,
+    columns: BTreeMap<String, (String, Role)>,
+}

@@ -1,0 +1,17 @@
+//! Many requests at once, and not too many.
+
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::Result;
+
+/// Requests of one call under way at once.
+const AT_ONCE: usize = 32;
+
+/// Makes them all; answers in their order, or with the first failure.
+///
+/// (Boxed, since the compiler cannot see through the closures that make them that they may go to
+/// another thread.)
+pub(super) async fn all<T>(requests: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
+    stream::iter(requests).buffered(AT_ONCE).try_collect().await
+}

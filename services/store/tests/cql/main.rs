@@ -1,0 +1,11 @@
+//! Tests of the CQL stores on a real server: Cassandra, or what `LANDFALL_TEST_CQL=host:port` names.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod buckets;
+mod conformance;
+mod faults;
+mod keyspaces;
+mod lost;
+mod proxy;
+mod schema;
+mod server;

@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use proto::FileId;
+use scylla::client::session_builder::SessionBuilder;
+use store::cql::{Journal, Plan, Readings};
+use store::readings::Reading;
+use store::{Error, Readings as _};
+
+use crate::keyspaces::{Keyspaces, SERVICE, plan};
+use crate::server;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn made_by_several_at_once_and_then_again_it_is_the_same() {
+    let (access, plan) = (server::access().await, plan());
+    for _ in 0..2 {
+        let readings = (0..3).map(|_| Readings::set_up(&access, &plan));
+        let journals = (0..3).map(|_| Journal::set_up(&access, &plan, SERVICE));
+        let made = futures::try_join!(try_join_all(readings), try_join_all(journals));
+        made.unwrap();
+    }
+    Readings::open(&access, &plan).await.unwrap();
+    Journal::open(&access, &plan, SERVICE).await.unwrap();
+}
+
+/// What opening says is wrong.
+async fn refused(plan: &Plan) -> String {
+    let error = match Readings::open(&server::access().await, plan).await {
+        Ok(_) => panic!("it was opened"),
+        Err(error @ Error::Broken(_)) => error.to_string(),
+        Err(error) => panic!("it is away: {error}"),
+    };
+    assert!(!error.contains('\n'), "{error}");
+    error
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_differs_is_said_in_one_line() {
+    let access = server::access().await;
+    let plan = Plan {
+        bucket: Duration::from_secs(4),
+        ..plan()
+    };
+    let missing = refused(&plan).await;
+    assert!(missing.contains("landfall setup"), "{missing}");
+    Readings::set_up(&access, &plan).await.unwrap();
+
+    let other_bucket = Plan {
+        bucket: Duration::from_hours(24),
+        ..plan.clone()
+    };
+    let error = refused(&other_bucket).await;
+    assert!(error.contains("bucket 4 s"), "{error}");
+    assert!(error.contains("bucket 86400 s"), "{error}");
+    let again = Readings::set_up(&access, &other_bucket).await;
+    assert_eq!(again.unwrap_err().to_string(), error);
+
+    let expiring = Plan {
+        ttl: Some(Duration::from_hours(48)),
+        ..plan.clone()
+    };
+    let error = refused(&expiring).await;
+    assert!(error.contains("default_time_to_live = 172800`"), "{error}");
+
+    let other_window = Plan {
+        window: Duration::from_hours(1),
+        ..plan
+    };
+    let error = refused(&other_window).await;
+    assert!(error.contains("'compaction_window_size': '60'"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_database_takes_is_refused_before_it_is_asked() {
+    let access = server::access().await;
+    let refused = async |plan: Plan| {
+        let error = Readings::set_up(&access, &plan).await.unwrap_err();
+        error.to_string()
+    };
+    let name = Plan {
+        readings: "Land-fall".to_owned(),
+        ..plan()
+    };
+    assert!(refused(name).await.contains("`Land-fall`"));
+    let windows = Plan {
+        ttl: Some(Duration::from_hours(51 * 24)),
+        window: Duration::from_hours(24),
+        ..plan()
+    };
+    assert!(refused(windows).await.contains("51 windows"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_there_is_an_outage_that_names_the_address() {
+    let access = server::access_to("127.0.0.1:1");
+    let error = Readings::open(&access, &plan()).await.err().unwrap();
+    assert!(matches!(error, Error::Away { .. }), "{error}");
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+}
+
+fn reading(sensor: &str) -> Reading {
+    Reading {
+        sensor: sensor.into(),
+        metric: "value".into(),
+        time: jiff::Timestamp::UNIX_EPOCH,
+        value: 1.0,
+        write_timestamp: 1,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_one_reading_is_told_from_what_is_wrong_with_the_database() {
+    let keyspaces = Keyspaces::new();
+    let store = keyspaces.shared_readings().await;
+    let file = FileId::from_bytes([1; 16]);
+    let write = async |sensor: &str| store.write(file, vec![reading(sensor)]).await;
+    let error = write(&"x".repeat(70_000)).await.unwrap_err();
+    assert!(matches!(error, Error::Broken(_)), "{error}");
+    assert!(error.to_string().contains("65535"), "{error}");
+    write("a").await.unwrap();
+
+    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
+    let session = session.build().await.unwrap();
+    let drop = format!("DROP TABLE {}.readings", keyspaces.plan.readings);
+    session.query_unpaged(drop, ()).await.unwrap();
+    let error = write("a").await.unwrap_err();
+    assert!(matches!(error, Error::Away { .. }), "{error}");
+    assert!(
+        error.to_string().contains("run `landfall setup`"),
+        "{error}"
+    );
+}
