@@ -1,6 +1,7 @@
 //! How settings are read.
 
 mod profiles;
+mod readme;
 mod refused;
 
 use std::path::{Path, PathBuf};
