@@ -202,8 +202,8 @@ impl Desk {
         }
     }
 
-    /// The mail of a row, as it goes out on every try.
-    pub(crate) fn compose(&self, row: &Row, now: Timestamp) -> Result<Outgoing, Trouble> {
+    /// The mail of a row with this date, as it goes out on every try.
+    pub(crate) fn compose(&self, row: &Row, date: Timestamp) -> Result<Outgoing, Trouble> {
         let reject = |reason: String| Trouble::Reject { reason };
         let to = row
             .receivers
@@ -216,7 +216,7 @@ impl Desk {
             reply_to: self.settings.reply_to.as_ref(),
             to: &to,
             message_id: row.message_id(&self.settings.from),
-            date: row.date(now),
+            date,
         };
         Ok(Outgoing {
             bytes: mail::compose(&heading, &row.event).map_err(reject)?,

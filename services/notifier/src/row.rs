@@ -166,17 +166,18 @@ impl Row {
         self.first_try.unwrap_or(now)
     }
 
-    /// Claims the mail, just before its body goes out.
+    /// Claims the mail, just before its body goes out, with the `date` that it bears.
     pub(crate) fn claim(
         &self,
         claim: String,
+        date: Timestamp,
         now: Timestamp,
         limit: Duration,
         answers: Vec<Receiver>,
     ) -> Self {
         Self {
             tries: self.tries + 1,
-            first_try: Some(self.date(now)),
+            first_try: Some(date),
             state: State::HandingOver {
                 claim,
                 deadline: after(now, limit),

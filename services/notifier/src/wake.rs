@@ -1,10 +1,9 @@
 //! The step on `delay.due`: looks at the mail's row and does what it says.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proto::event::MailOutcome;
 use proto::{Data, Event};
 use runtime::{Message, Step, Trouble};
@@ -16,7 +15,7 @@ use crate::row::Next;
 use crate::smtp::{Envelope, Fate, Offer, Refusal};
 
 /// For how long everyone waits for receivers that the server will not take now.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
+const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Wakes for a mail: sends it if the row says that it is time.
 ///
@@ -38,6 +37,10 @@ pub(crate) struct Wake {
 impl Step for Wake {
     async fn run(&self, event: &Event, message: &Message) -> Result<Option<Data>, Trouble> {
         let desk = &self.desk;
+        let woken = Woken {
+            stored: message.stored,
+            begun: Instant::now(),
+        };
         // Each turn either answers, or has changed the row, or lost it to somebody who has.
         loop {
             let Some(filed) = desk.look(event).await? else {
@@ -52,39 +55,55 @@ impl Step for Wake {
                 Next::GiveUp => {
                     desk.change(&filed, filed.row.unanswered()).await?;
                 }
-                Next::Try => self.send(&filed, message.stored).await?,
+                Next::Try => self.send(&filed, woken).await?,
             }
         }
     }
 }
 
+/// `JetStream`'s time when the wake was stored, and how long ago we took it up.
+#[derive(Clone, Copy)]
+struct Woken {
+    stored: Timestamp,
+    begun: Instant,
+}
+
+impl Woken {
+    /// `JetStream`'s time now, or earlier if the wake has waited for us. Everything that is put
+    /// off is put off from this time: from a clock of ours that is ahead, a mail would wait for
+    /// as long as that is wrong. What is too early costs a wake that comes at once.
+    fn now(self) -> Timestamp {
+        self.stored + SignedDuration::try_from(self.begun.elapsed()).unwrap_or_default()
+    }
+}
+
 impl Wake {
     /// One try, up to and including what it came to.
-    async fn send(&self, filed: &Filed, woken: Timestamp) -> Result<(), Trouble> {
+    async fn send(&self, filed: &Filed, woken: Woken) -> Result<(), Trouble> {
         let desk = &self.desk;
         let row = &filed.row;
         self.goes_on()?;
-        let now = desk.now(woken);
-        let mail = desk.compose(row, now)?;
+        let date = row.date(desk.now(woken.stored));
+        let mail = desk.compose(row, date)?;
         let envelope = Envelope {
             from: desk.settings.from.email.clone(),
             to: mail.to,
             without_the_late: row
                 .first_try
-                .is_some_and(|first| now.duration_since(first).unsigned_abs() > PATIENCE),
+                .is_some_and(|first| woken.now().duration_since(first) > PATIENCE),
         };
         match desk.post.offer(&envelope).await {
-            Ok(offer) => self.hand_over(filed, offer, &mail.bytes, woken).await,
+            Ok(offer) => self.hand_over(filed, offer, &mail.bytes, date, woken).await,
             Err(Refusal::Away(reason)) => Err(Trouble::Outage {
                 dependency: "smtp",
                 reason,
             }),
             Err(Refusal::NotNow(words, answers)) => {
-                let later = row.not_now(&words, answers, desk.now(woken), desk.settings.retries);
+                let later = row.not_now(&words, answers, woken.now(), desk.settings.retries);
                 desk.change(filed, later).await
             }
             Err(Refusal::Never(words, answers)) => {
-                let refused = row.refused(&words, answers, desk.now(woken));
+                let refused = row.refused(&words, answers, woken.now());
                 desk.change(filed, refused).await
             }
         }
@@ -108,7 +127,8 @@ impl Wake {
         filed: &Filed,
         offer: Box<dyn Offer>,
         mail: &[u8],
-        woken: Timestamp,
+        date: Timestamp,
+        woken: Woken,
     ) -> Result<(), Trouble> {
         let desk = &self.desk;
         let endpoint = &desk.settings.endpoint;
@@ -116,7 +136,8 @@ impl Wake {
         let start = Instant::now();
         let claimed = filed.row.claim(
             desk.new_claim(),
-            desk.now(woken),
+            date,
+            desk.now(woken.stored),
             endpoint.claim_holds(),
             offer.answers(),
         );
@@ -136,14 +157,13 @@ impl Wake {
             return Ok(());
         }
         let fate = offer.hand_over(mail).await;
-        let now = desk.now(woken);
         let row = &filed.row;
         let after = match &fate {
             Fate::Accepted(words) => row.answered(MailOutcome::Accepted, words),
             Fate::Never(words) => row.answered(MailOutcome::Refused, words),
             Fate::Unknown(words) => row.answered(MailOutcome::Unknown, words),
             Fate::NotNow(words) => {
-                row.not_now(words, row.denied(words), now, desk.settings.retries)
+                row.not_now(words, row.denied(words), woken.now(), desk.settings.retries)
             }
         };
         if desk.insist(&filed, after).await?.is_none() {

@@ -44,6 +44,7 @@ fn claimed() -> Row {
     waiting().claim(
         "me-0".to_owned(),
         time("2026-11-22T09:10:01Z"),
+        time("2026-11-22T09:10:01Z"),
         Duration::from_secs(690),
         taken(),
     )
@@ -225,7 +226,7 @@ proptest! {
                 (Next::Try, 0) => row.refused("554 no", vec![], now),
                 (Next::Try, 1) => row.not_now("451 later", vec![], now, RETRIES),
                 (Next::Try, claimed_and) => {
-                    let row = row.claim("c".to_owned(), now, Duration::from_secs(60), taken());
+                    let row = row.claim("c".to_owned(), row.date(now), now, Duration::from_secs(60), taken());
                     match claimed_and {
                         2 => row.answered(MailOutcome::Accepted, "250 ok"),
                         3 => row.not_now("452 full", row.denied("452 full"), now, RETRIES),
