@@ -23,6 +23,7 @@ test: servers ## every test, on real servers
 
 soak: servers ## what takes minutes: the models much further, every kill beside a second replica, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep
+	@cargo test --package notifier --lib --locked -- --ignored
 	@cargo test --package tests --test system --locked -- --ignored
 	@LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 

@@ -12,7 +12,6 @@ mod keys;
 mod kills;
 mod matrix;
 mod order;
-mod permissions;
 mod refused;
 mod repeated;
 mod sensors;

@@ -138,6 +138,7 @@ impl Line {
             let (weather, hits) = *self.weather.borrow_and_update();
             let is_hit = hits == Hits::All || self.is_other;
             match weather {
+                // The slowness itself.
                 Weather::Slow(pause) if is_hit => tokio::time::sleep(pause).await,
                 Weather::Stalled if is_hit => {
                     self.weather.changed().await?;

@@ -157,7 +157,14 @@ async fn first_that_answers(
     let mut last = Failure::Broken("the host has no address".to_owned());
     for address in addresses {
         match timeout(each, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok((stream, address)),
+            Ok(Ok(stream)) => {
+                // The dot that ends a body would wait for the acknowledgement of the body, which
+                // many servers delay.
+                return match stream.set_nodelay(true) {
+                    Ok(()) => Ok((stream, address)),
+                    Err(error) => Err(Failure::broken(&error)),
+                };
+            }
             Ok(Err(error)) => last = Failure::broken(&error),
             Err(_) => last = Failure::silence(),
         }

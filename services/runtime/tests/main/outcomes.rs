@@ -10,7 +10,7 @@ use proto::{Data, Event, User, consumer};
 use runtime::{Context, Message, Step, Trouble};
 use tokio::sync::Semaphore;
 
-use crate::bed::{Bed, Does, until};
+use crate::bed::{Bed, Does, held, until};
 use crate::events::{cell, file, ingested, ingested_again, moved, moved_as, publish};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,22 +58,25 @@ async fn an_event_that_comes_twice_is_worked_on_once() {
     assert_eq!(bed.events("moved").await.len(), 1);
 }
 
+/// The outcome of `user` about an event, settled so many minutes ago and marked as published.
+async fn settled_long_ago(bed: &Bed, user: User, event: &Event, minutes: i64) -> Event {
+    let path = bed.folder().join(format!("store/{user}.db"));
+    let journal = store::sqlite::Journal::open(&path).await.unwrap();
+    let then = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
+    let outcome = Event::new(user, moved(event), then);
+    store::Journal::settle(&journal, &outcome).await.unwrap();
+    let marked = store::Journal::mark_published(&journal, cell("a.csv", 0), 1);
+    marked.await.unwrap();
+    outcome
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_is_said_again_long_after_its_outcome_makes_the_outcome_said_again() {
     let bed = Bed::new(&[]).await;
-    let path = bed.folder().join("store/mover.db");
-    let journal = store::sqlite::Journal::open(&path).await.unwrap();
     let event = ingested("a.csv");
-    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(2);
-    let outcome = Event::new(User::Mover, moved(&event), long_ago);
-    store::Journal::settle(&journal, &outcome).await.unwrap();
+    let outcome = settled_long_ago(&bed, User::Mover, &event, 2).await;
     let ingest = bed.jetstream(User::Ingest).await;
     publish(&ingest, &event).await;
-    // The mark says that it was published.
-    store::Journal::mark_published(&journal, cell("a.csv", 0), 1)
-        .await
-        .unwrap();
-    drop(journal);
     let step = Does::new(async |_, _| Ok(None));
     let service = bed.mover(step.clone());
     let events = bed.wait_for_events("moved", 1).await;
@@ -86,18 +89,10 @@ async fn an_event_that_is_said_again_long_after_its_outcome_makes_the_outcome_sa
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wake_long_after_the_outcome_does_not_make_it_said_again() {
     let bed = Bed::open(&[]).await;
-    let path = bed.folder().join("store/notifier.db");
-    let journal = store::sqlite::Journal::open(&path).await.unwrap();
     let event = ingested("a.csv");
-    let long_ago = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(12);
-    let outcome = Event::new(User::Notifier, moved(&event), long_ago);
-    store::Journal::settle(&journal, &outcome).await.unwrap();
+    settled_long_ago(&bed, User::Notifier, &event, 12).await;
     let ingest = bed.jetstream(User::Ingest).await;
     publish(&ingest, &event).await;
-    store::Journal::mark_published(&journal, cell("a.csv", 0), 1)
-        .await
-        .unwrap();
-    drop(journal);
     let step = Does::new(async |_, _| Ok(None));
     let notifier = step.clone();
     let service = bed.start(User::Notifier, async move |context: &Context| {
@@ -296,15 +291,7 @@ async fn a_message_of_a_stream_made_anew_is_not_taken_for_the_one_in_progress() 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_most_as_many_are_worked_on_as_there_are_slots_and_nothing_waits_for_them() {
     let bed = Bed::new(&[("SERVICE__SLOTS", "3")]).await;
-    let gate = Arc::new(Semaphore::new(0));
-    let opens = Arc::clone(&gate);
-    let step = Does::new(move |event: Event, _| {
-        let gate = Arc::clone(&gate);
-        async move {
-            gate.acquire().await.unwrap().forget();
-            Ok(Some(moved(&event)))
-        }
-    });
+    let (step, release) = held();
     let ingest = bed.jetstream(User::Ingest).await;
     for index in 0..20 {
         publish(&ingest, &ingested(&format!("{index}.csv"))).await;
@@ -325,7 +312,7 @@ async fn at_most_as_many_are_worked_on_as_there_are_slots_and_nothing_waits_for_
     assert_eq!(info.cached_info().num_ack_pending, 3);
     assert_eq!(info.cached_info().num_redelivered, 0);
     assert_eq!(info.cached_info().num_pending, 17);
-    opens.add_permits(20);
+    release.add_permits(20);
     bed.wait_for_events("moved", 20).await;
     bed.wait_until_done(&consumer::mover()).await;
     service.stop().await.unwrap();
@@ -335,23 +322,18 @@ async fn at_most_as_many_are_worked_on_as_there_are_slots_and_nothing_waits_for_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_finished_in_time_is_kept_and_the_rest_is_handed_back_at_once() {
     let bed = Bed::new(&[("SERVICE__DRAIN", "1s"), ("NATS__ACK_WAIT", "60s")]).await;
-    let step = Does::new(async |event: Event, _| {
-        if event.about().0.key == "slow.csv" {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        Ok(Some(moved(&event)))
-    });
+    let (step, release) = held();
     let service = bed.mover(step.clone());
     let ingest = bed.jetstream(User::Ingest).await;
-    for key in ["a.csv", "slow.csv"] {
+    for key in ["a.csv", "b.csv"] {
         publish(&ingest, &ingested(key)).await;
     }
     until("both are worked on", async || {
         (step.runs() == 2).then_some(())
     })
     .await;
-    service.stop().await.unwrap();
+    let (stopped, ()) = tokio::join!(service.stop(), async { release.add_permits(1) });
+    stopped.unwrap();
     assert_eq!(bed.events("moved").await.len(), 1);
 
     // ack_wait is a minute, and waiting for the other replica is not that patient.
@@ -368,6 +350,7 @@ async fn two_replicas_share_the_work() {
     let bed = Bed::new(&[("SERVICE__SLOTS", "2")]).await;
     let step = || {
         Does::new(async |event: Event, _| {
+            // Work, so that one alone would not be done before the other has asked for some.
             tokio::time::sleep(Duration::from_millis(20)).await;
             Ok(Some(moved(&event)))
         })

@@ -229,7 +229,7 @@ async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
     })
     .await;
     bed.nats.kill().await;
-    // Each of the eight meets the outage several times.
+    // Time in which each of the eight meets the outage several times, which nothing shows.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     bed.nats.restart().await.unwrap();
     bed.wait_for_events("moved", 8).await;
