@@ -12,6 +12,7 @@ mod keys;
 mod kills;
 mod matrix;
 mod order;
+mod outages;
 mod permissions;
 mod refused;
 mod repeated;
