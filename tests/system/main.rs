@@ -1,6 +1,7 @@
 //! The whole of Landfall on real servers.
 
 mod audit;
+mod changed;
 mod chaos;
 mod commands;
 mod crash_loop;
@@ -16,6 +17,7 @@ mod outages;
 mod permissions;
 mod refused;
 mod repeated;
+mod replaced;
 mod sensors;
 mod superseded;
 mod sweep;
