@@ -4,6 +4,7 @@ pub(crate) mod armed;
 mod audit;
 mod builder;
 mod finish;
+pub(crate) mod outages;
 mod site;
 
 use std::collections::{HashMap, HashSet};
@@ -29,6 +30,7 @@ use crate::wait::{PATIENCE, until};
 
 pub use audit::{Audit, Violation};
 pub use builder::Builder;
+use outages::Wires;
 use site::Site;
 
 /// The services, in the order of a file's way.
@@ -48,6 +50,7 @@ pub struct Installation {
     follower: Follower,
     jetstream: jetstream::Context,
     grounds: Grounds,
+    wires: Option<Wires>,
     configs: HashMap<User, PathBuf>,
     site: Site,
     finished: bool,

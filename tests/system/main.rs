@@ -1,6 +1,7 @@
 //! The whole of Landfall on real servers.
 
 mod audit;
+mod changed;
 mod chaos;
 mod commands;
 mod crash_loop;
@@ -12,8 +13,10 @@ mod keys;
 mod kills;
 mod matrix;
 mod order;
+mod outages;
 mod refused;
 mod repeated;
+mod replaced;
 mod sensors;
 mod superseded;
 mod sweep;

@@ -11,6 +11,7 @@ use proto::User;
 use servers::Nats;
 use toml::{Table, Value};
 
+use super::outages::Wires;
 use super::site::{Addresses, Site};
 use super::{Grounds, Installation, SERVICES};
 use crate::bucket::Bucket;
@@ -30,6 +31,7 @@ pub struct Builder {
     whole: bool,
     replicas: usize,
     rigged: Option<u64>,
+    wired: bool,
     secured_mail: bool,
 }
 
@@ -51,6 +53,7 @@ impl Builder {
             whole: false,
             replicas: 1,
             rigged: None,
+            wired: false,
             secured_mail: false,
         }
     }
@@ -122,6 +125,12 @@ impl Builder {
         self
     }
 
+    /// Each service has wires of its own to the servers, which can be cut, and which count.
+    pub fn wired(mut self) -> Self {
+        self.wired = true;
+        self
+    }
+
     /// The mail server wants STARTTLS and a login.
     pub fn secured_mail(mut self) -> Self {
         self.secured_mail = true;
@@ -145,7 +154,12 @@ impl Builder {
         };
         let (store, target_bucket) = (&storage.store, target.as_ref());
         let base = site.configuration(store, &addresses, &self.watched(&watched), target_bucket);
-        let configs = self.write(&base, site.folder.path())?;
+        let wires = if self.wired {
+            Some(Wires::start(site.nats.port(), store.port(), site.mail.port()).await?)
+        } else {
+            None
+        };
+        let configs = self.write(&base, wires.as_ref(), site.folder.path())?;
         setup(&configs[&User::Setup], &site.nats).await?;
         for bucket in watched {
             let relay = &storage.relay;
@@ -161,6 +175,7 @@ impl Builder {
             follower: Follower::start(&client).await?,
             jetstream: jetstream::new(client),
             grounds,
+            wires,
             configs,
             site,
             finished: false,
@@ -188,10 +203,18 @@ impl Builder {
     }
 
     /// Writes the configuration of each service, and answers where.
-    fn write(&self, base: &str, folder: &Path) -> Result<HashMap<User, PathBuf>> {
+    fn write(
+        &self,
+        base: &str,
+        wires: Option<&Wires>,
+        folder: &Path,
+    ) -> Result<HashMap<User, PathBuf>> {
         let mut configs = HashMap::new();
         for user in SERVICES.into_iter().chain([User::Setup]) {
             let mut table: Table = base.parse()?;
+            for (path, value) in wires.iter().flat_map(|wires| wires.settings(user)) {
+                settings::set(&mut table, path, value)?;
+            }
             for setting in &self.settings {
                 match setting {
                     Setting::One(path, value) => settings::set(&mut table, path, value.clone())?,
