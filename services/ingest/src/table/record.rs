@@ -66,6 +66,24 @@ impl<'a> Record<'a> {
         trim(&self.cells[start..end])
     }
 
+    /// The same record, cut at another delimiter, if that makes a record of it.
+    pub fn cut_at<T>(&self, delimiter: u8, read: impl Fn(&Record<'_>) -> T) -> Option<T> {
+        let mut records = Records::new(delimiter, self.raw.len());
+        let mut first = None;
+        let mut take = |record: &Record<'_>| {
+            first.get_or_insert_with(|| {
+                read(&Record {
+                    line: self.line,
+                    ..*record
+                })
+            });
+            Ok(())
+        };
+        records.push(self.raw, &mut take).ok()?;
+        records.finish(&mut take).ok()?;
+        first
+    }
+
     /// Whether no cell holds anything: what spreadsheets leave below a table.
     pub fn is_blank(&self) -> bool {
         trim(self.cells).is_empty()
