@@ -8,9 +8,9 @@ use proto::event::{
     Superseded, Vanished,
 };
 use proto::{Data, Event};
-use runtime::text::size;
+use runtime::text::{count, counted, size};
 
-use crate::output::{BAD, BOLD, FAINT, GOOD, counted, plain, styled};
+use crate::output::{BAD, BOLD, FAINT, GOOD, plain, styled};
 
 /// One line: when, what, of which file, and what happened in numbers.
 pub(crate) fn line(event: &Event, stored: Timestamp, coloured: bool) -> String {

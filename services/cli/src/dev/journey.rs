@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use objects::Objects;
 use proto::event::{Location, MailOutcome, MoveOutcome, Report};
 use proto::{Data, Event, File};
+use runtime::text::counted;
 use servers::mail::Mail;
 
 use super::installation::Installation;
 use super::talk::Talk;
 use crate::files::{Files, Seen};
 use crate::options::{self, Shape};
-use crate::output::{self, counted, plain};
+use crate::output::{self, plain};
 use crate::put::{self, Sent};
 use crate::record::Record;
 use crate::{describe, sample};

@@ -3,6 +3,7 @@
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::Stop;
+use super::refusal::open_quote;
 
 /// More columns than a table has: bounds the memory of a line that is all delimiters.
 const MOST_COLUMNS: usize = 65_536;
@@ -219,7 +220,7 @@ impl Records {
             self.ended += ended;
             let complete = result == ReadRecordResult::Record;
             if self.carried.len() + taken - usize::from(complete) > self.longest {
-                return Err(self.too_long());
+                return Err(self.too_long(&bytes[..taken]));
             }
             match result {
                 ReadRecordResult::Record => return Ok(Some(taken)),
@@ -268,12 +269,17 @@ impl Records {
         answer
     }
 
-    fn too_long(&self) -> Stop {
-        Stop::Unreadable(format!(
-            "line {} is longer than {} bytes ([ingest] longest_line); a quote that is never \
-             closed makes such lines",
-            self.line, self.longest
-        ))
+    /// Only in a quote does a record go on in the next line.
+    fn too_long(&self, bytes: &[u8]) -> Stop {
+        let (line, longest) = (self.line, self.longest);
+        let bytes = &bytes[..longest - self.carried.len()];
+        let quoted = line_breaks(&self.carried) + line_breaks(bytes) > 0;
+        Stop::Unreadable(if quoted {
+            let quote = open_quote(line);
+            format!("{quote}, or not within {longest} bytes ([ingest] longest_line)")
+        } else {
+            format!("line {line} is longer than {longest} bytes ([ingest] longest_line)")
+        })
     }
 }
 

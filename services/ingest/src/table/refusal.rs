@@ -69,7 +69,7 @@ impl fmt::Display for Reason {
                 return write!(f, "has {found} columns where the file has {expected}");
             }
             Self::LongName(most) => return write!(f, "is longer than {most} bytes"),
-            Self::OpenQuote => "opens a quote that is never closed",
+            Self::OpenQuote => "opens a quote that is never closed, and so takes the rest of the file along",
             Self::Empty => "is empty",
             Self::NotUtf8 => "is not UTF-8",
             Self::Nul => "holds a NUL character",
@@ -93,6 +93,11 @@ impl fmt::Display for Reason {
         };
         f.write_str(text)
     }
+}
+
+/// The one cause of whatever is wrong behind a quote that nobody closes.
+pub fn open_quote(line: u64) -> String {
+    format!("a quote opened in line {line} is never closed")
 }
 
 /// A cell as a person may see it: shortened, on one line, with nothing in it that steers a

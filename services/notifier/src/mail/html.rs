@@ -32,7 +32,10 @@ pub(crate) fn html(story: &Story) -> String {
     for paragraph in &story.paragraphs {
         put(
             &mut page,
-            format_args!("<p style=\"margin:0 0 12px\">{}</p>\n", outside(paragraph)),
+            format_args!(
+                "<p style=\"margin:0 0 12px;word-break:break-word\">{}</p>\n",
+                outside(paragraph)
+            ),
         );
     }
     rejects(&mut page, &story.rejects, story.more_rejects);

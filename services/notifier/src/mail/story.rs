@@ -115,12 +115,14 @@ fn ingested(moved: &Moved) -> Story {
         )
     };
     let mut paragraphs = vec![happened];
-    if partly && report.rejects.is_some() {
-        paragraphs.push(
-            "The refused rows are kept in a file of their own (below), each with its reason. \
-             Correct them there and upload that file: it loads as it is."
-                .to_owned(),
-        );
+    if let (Some(rows), Some(reasons)) = (&report.rejects, report.reasons()) {
+        paragraphs.push(format!(
+            "The refused rows are kept in {}, and what is wrong with each is listed in {}. \
+             Correct the rows, and upload them as {}: they load as they are.",
+            place(rows),
+            visible(&reasons.key, MOST_KEY),
+            source(&moved.file)
+        ));
     }
     paragraphs.extend(whereabouts(moved));
     Story {
@@ -149,10 +151,17 @@ fn rejected(moved: &Moved, reason: &str) -> Story {
     let report = &moved.report;
     let mut paragraphs = vec![
         format!("The file was rejected: {}.", sentence(reason)),
-        "Nothing of it is in the database. Correct the file and upload it again; a new upload is \
-         a new file."
-            .to_owned(),
+        format!(
+            "Nothing of it is in the database. Correct the file, and upload it whole as {}.",
+            source(&moved.file)
+        ),
     ];
+    if let Some(reasons) = report.reasons() {
+        paragraphs.push(format!(
+            "What is wrong with each refused row is listed in {}.",
+            place(&reasons)
+        ));
+    }
     paragraphs.extend(whereabouts(moved));
     Story {
         subject: format!("{name}: rejected"),
@@ -280,6 +289,9 @@ fn places(moved: &Moved) -> Vec<(&'static str, String)> {
     if let Some(rejects) = &moved.report.rejects {
         facts.push(("Refused rows", place(rejects)));
     }
+    if let Some(reasons) = moved.report.reasons() {
+        facts.push(("Reasons", place(&reasons)));
+    }
     facts
 }
 
@@ -353,6 +365,16 @@ fn place(location: &Location) -> String {
         visible(key, MOST_KEY),
         visible(bucket, 255)
     )
+}
+
+/// Where it was uploaded: what is uploaded there is read by the same profile, as a file of its
+/// own.
+fn source(file: &File) -> String {
+    let File { bucket, key, .. } = file;
+    place(&Location {
+        bucket: bucket.clone(),
+        key: key.clone(),
+    })
 }
 
 /// A reason as the end of a sentence.

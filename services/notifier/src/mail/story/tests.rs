@@ -59,6 +59,17 @@ fn a_partly_stored_file_says_what_was_refused_and_where_it_is() {
         story.paragraphs[0],
         "14 of the file's 20 readings are in the database. 5 were refused in 4 lines."
     );
+    assert_eq!(
+        story.paragraphs[1],
+        "The refused rows are kept in rejected-rows/incoming/pump-7.csv in bucket landing, and \
+         what is wrong with each is listed in rejected-rows/incoming/pump-7.csv.reasons.csv. \
+         Correct the rows, and upload them as incoming/pump-7.csv in bucket landing: they load as \
+         they are."
+    );
+    assert_eq!(
+        fact(&story, "Reasons"),
+        Some("rejected-rows/incoming/pump-7.csv.reasons.csv in bucket landing")
+    );
     assert_eq!(fact(&story, "Refused"), Some("5 in 4 lines"));
     assert_eq!(
         fact(&story, "Overridden"),
@@ -87,8 +98,10 @@ fn a_rejected_file_says_why_and_how_to_mend_it() {
         story.paragraphs,
         [
             "The file was rejected: 4 of 10 lines were refused, and the budget is 1%.",
-            "Nothing of it is in the database. Correct the file and upload it again; a new upload \
-             is a new file.",
+            "Nothing of it is in the database. Correct the file, and upload it whole as \
+             incoming/pump-7.csv in bucket landing.",
+            "What is wrong with each refused row is listed in \
+             rejected-rows/incoming/pump-7.csv.reasons.csv in bucket landing.",
         ]
     );
     assert_eq!(
