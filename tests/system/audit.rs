@@ -173,7 +173,7 @@ async fn readings(world: &mut World) -> Result<()> {
         world.names(&[("rows", file, words)]).await?;
     }
     world.sql("readings.db", insert, good)?;
-    let words = "1 readings in the database name it and are not in it: value of";
+    let words = "in the database, and not in the file: 1 reading (value of";
     world.names(&[("rows", good, words)]).await?;
     let nobody = FileId::from_bytes([7; 16]);
     world.sql("readings.db", &insert.replace("0, 1.5", "1, 1.5"), nobody)?;

@@ -92,7 +92,7 @@ fn ingested(report: &Report) -> String {
     if report.rejected > 0 {
         text += &format!(
             ", {} refused in {}",
-            report.rejected,
+            count(report.rejected),
             counted(report.rejected_lines, "line")
         );
         if let Some(rejects) = &report.rejects {
@@ -101,7 +101,7 @@ fn ingested(report: &Report) -> String {
     }
     if report.duplicated > 0 {
         let least = if report.at_least { "at least " } else { "" };
-        text += &format!(", {least}{} overridden by later lines", report.duplicated);
+        text += &format!(", {least}{} overridden by later lines", count(report.duplicated));
     }
     if let (Some(first), Some(last)) = (report.first, report.last) {
         text += &format!(", {} to {}", minute(first), minute(last));

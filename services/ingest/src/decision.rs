@@ -112,10 +112,15 @@ impl Plan {
     /// The line for when it did not.
     pub fn disagreement(&self, seen: &Seen, file: &File) -> String {
         format!(
-            "{} in bucket {} was read differently the second time: {} readings in {} parts, and \
-             {} in {} at first; nothing says so in its version, so the store or this version of \
-             ingest is to blame",
-            file.key, file.bucket, seen.counts.read, seen.parts, self.report.read, self.parts
+            "{} in bucket {} was read differently the second time: {} in {}, and {} in {} at \
+             first; nothing says so in its version, so the store or this version of ingest is to \
+             blame",
+            file.key,
+            file.bucket,
+            counted(seen.counts.read, "reading"),
+            counted(seen.parts.into(), "part"),
+            count(self.report.read),
+            count(self.parts.into()),
         )
     }
 }

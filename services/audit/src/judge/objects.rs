@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::FileId;
+use runtime::text::{count, counted};
 
 use crate::event::{File, Move, Place, Said, Step};
 use crate::facts::{Cell, Facts, Filed, Source, Upload};
@@ -72,8 +73,9 @@ fn copy(facts: &Facts, file: &File, cell: Cell, place: &Place, found: &mut Vec<V
         }
         Some(filed) if filed.size != file.size => {
             let what = format!(
-                "its copy {shown} has {} bytes, and the file had {}",
-                filed.size, file.size
+                "its copy {shown} has {}, and the file had {}",
+                counted(filed.size, "byte"),
+                count(file.size)
             );
             wrong(Rule::Copy, what, restore);
         }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use proto::FileId;
+use runtime::text;
 
 use crate::event::{Counts, Said, Step};
 use crate::facts::{Decision, Facts, Rows};
@@ -98,7 +99,7 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
         if *count > 0 {
             wrong(
                 rule,
-                format!("{count} of its {all} readings {what}: {first}"),
+                format!("{} of its {} {what}: {first}", text::count(*count), text::counted(all, "reading")),
                 again,
             );
         }
@@ -123,7 +124,10 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
     if *count > 0 {
         wrong(
             Rule::Rows,
-            format!("{count} readings in the database name it and are not in it: {first}"),
+            format!(
+                "in the database, and not in the file: {} ({first})",
+                text::counted(*count, "reading")
+            ),
             "find out who wrote them, and delete them",
         );
     }
@@ -139,7 +143,10 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
                 file: Some(id.to_string()),
                 ..Violation::new(
                     Rule::Rows,
-                    format!("{count} readings in the database name a file that nobody knows"),
+                    format!(
+                        "in the database, of a file that nobody knows: {}",
+                        text::counted(count, "reading")
+                    ),
                     "find out who wrote them, and delete them",
                 )
             });
@@ -168,7 +175,9 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
         let said = way.said(Step::Ingest);
         let word = said.map_or("not decided on yet", |said| said.word());
         let what = format!(
-            "{count} readings in the database name it, and it may have {allowed}: it is {word}"
+            "in the database it has {}, and it may have {}: it is {word}",
+            text::counted(count, "reading"),
+            text::count(allowed)
         );
         let next = "find out who wrote them, and delete them";
         found.push(Violation::new(Rule::Rows, what, next).about((id, 0), facts.file(id)));

@@ -710,7 +710,7 @@ fn rows_that_name_a_file_and_are_not_in_it() {
     assert_one(
         Rule::Rows,
         GOOD,
-        "2 readings in the database name it and are not in it",
+        "in the database, and not in the file: 2 readings (",
         |facts| {
             count(facts).strays = wrong_sample();
         },
@@ -719,7 +719,7 @@ fn rows_that_name_a_file_and_are_not_in_it() {
 
 #[test]
 fn rows_of_a_file_that_may_have_none_or_fewer() {
-    let words = "3 readings in the database name it, and it may have 0";
+    let words = "in the database it has 3 readings, and it may have 0";
     for number in [BAD, OLD] {
         assert_one(Rule::Rows, number, words, |facts| {
             facts.rows.insert(id(number), rows(3));
@@ -728,7 +728,7 @@ fn rows_of_a_file_that_may_have_none_or_fewer() {
     assert_one(
         Rule::Rows,
         LATE,
-        "8 readings in the database name it, and it may have 7",
+        "in the database it has 8 readings, and it may have 7",
         |facts| {
             facts.rows.insert(id(LATE), rows(8));
         },

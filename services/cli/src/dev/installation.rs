@@ -170,7 +170,8 @@ async fn set_up(config: &Config, nats: &Nats, talk: &Talk) -> anyhow::Result<()>
     config.nats.password = nats.password(User::Setup).map(Secret::new);
     let done = runtime::setup(&config).await.context("setup")?;
     if !done.is_empty() {
-        talk.note(&format!("set up {} streams and consumers", done.len()));
+        let done = done.len();
+        talk.note(&format!("made or changed {done} of the streams and consumers"));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Which column holds what: a profile laid over the first line of a file.
 
 use runtime::config::Profile;
+use runtime::text::counted;
 use runtime::config::profile::{Column, Header, Sensor, TimeFormat, Value};
 
 use super::record::Record;
@@ -385,9 +386,9 @@ fn position_of(position: usize, first: &Record<'_>) -> Result<usize, String> {
     match position.checked_sub(1) {
         Some(at) if at < first.width() => Ok(at),
         _ => Err(format!(
-            "line {} has {} columns, and the profile uses column {position}",
+            "line {} has {}, and the profile uses column {position}",
             first.line,
-            first.width()
+            counted(first.width() as u64, "column")
         )),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use runtime::text::hides_or_steers;
+use runtime::text::{counted, hides_or_steers};
 
 /// How many characters of a cell are shown.
 const SHOWN: usize = 60;
@@ -66,7 +66,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Width { found, expected } => {
-                return write!(f, "has {found} columns where the file has {expected}");
+                let found = counted(*found as u64, "column");
+                return write!(f, "has {found} where the file has {expected}");
             }
             Self::LongName(most) => return write!(f, "is longer than {most} bytes"),
             Self::OpenQuote => "opens a quote that is never closed, and so takes the rest of the file along",

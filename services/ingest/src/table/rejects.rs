@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use proto::event::Reject;
-use runtime::text::is_formula;
+use runtime::text::{count, is_formula};
 
 use super::Stop;
 use super::layout::Layout;
@@ -138,8 +138,12 @@ impl Rejects {
         let mut list = format!("{COLUMNS}{}", self.list);
         if let Some((rows, line)) = self.beyond {
             let reason = format!(
-                "{rows} more rows were refused from this line on; they are not kept here, only \
-                 in the file ([ingest] refused_rows)"
+                "{} refused from this line on; what is not kept here is in the file ([ingest] \
+                 refused_rows)",
+                match rows {
+                    1 => "1 more row was".to_owned(),
+                    rows => format!("{} more rows were", count(rows)),
+                }
             );
             list.push_str(&format!("{},{line},,,{}\n", self.file, quoted(&reason)));
         }

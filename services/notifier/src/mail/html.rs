@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use runtime::text::counted;
+
 use super::story::{Row, Story, Verdict};
 
 /// The page.
@@ -85,7 +87,8 @@ fn rejects(page: &mut String, rows: &[Row], more: u64) {
         put(
             page,
             format_args!(
-                "<tr><td style=\"{CELL}\" colspan=\"2\">and {more} more lines</td></tr>\n"
+                "<tr><td style=\"{CELL}\" colspan=\"2\">and {}</td></tr>\n",
+                counted(more, "more line")
             ),
         );
     }

@@ -2,7 +2,7 @@
 
 use proto::event::{DeadLetter, Failed, Location, MoveOutcome, Moved, Reject, Report};
 use proto::{Data, Event, File, User};
-use runtime::text::count;
+use runtime::text::{count, counted};
 
 use super::figures::{bytes, time};
 use crate::visible::{name, visible};
@@ -89,7 +89,7 @@ fn ingested(moved: &Moved) -> Story {
     let report = &moved.report;
     let name = name(&moved.file.key, MOST_NAME);
     let partly = report.rejected > 0;
-    let stored = readings(report.stored);
+    let stored = counted(report.stored, "reading");
     let (subject, happened) = if report.read == 0 {
         (
             format!("{name}: no readings"),
@@ -102,16 +102,20 @@ fn ingested(moved: &Moved) -> Story {
                 count(report.rejected)
             ),
             format!(
-                "{} of the file's {} are in the database. {}",
+                "{} of the file's {} {} in the database. {}",
                 count(report.stored),
-                readings(report.read),
+                counted(report.read, "reading"),
+                are(report.stored),
                 refused(report)
             ),
         )
     } else {
         (
             format!("{name}: {stored} stored"),
-            format!("The file was read to its end, and its {stored} are in the database."),
+            format!(
+                "The file was read to its end, and its {stored} {} in the database.",
+                are(report.stored)
+            ),
         )
     };
     let mut paragraphs = vec![happened];
@@ -350,11 +354,14 @@ fn refused(report: &Report) -> String {
     format!("{what}{}.", lines(report))
 }
 
+fn are(number: u64) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
 fn lines(report: &Report) -> String {
     match report.rejected_lines {
         0 => String::new(),
-        1 => " in 1 line".to_owned(),
-        lines => format!(" in {} lines", count(lines)),
+        lines => format!(" in {}", counted(lines, "line")),
     }
 }
 
@@ -382,12 +389,6 @@ fn sentence(reason: &str) -> String {
     visible(reason.trim().trim_end_matches('.'), MOST_REASON)
 }
 
-fn readings(number: u64) -> String {
-    match number {
-        1 => "1 reading".to_owned(),
-        _ => format!("{} readings", count(number)),
-    }
-}
 
 #[cfg(test)]
 #[path = "story/tests.rs"]

@@ -73,7 +73,7 @@ fn every_refusal_names_line_column_value_and_reason() {
             b"a,1700000000",
             "3 - `a,1700000000` has 2 columns where the file has 3".into(),
         ),
-        (b"a", "3 - `a` has 1 columns where the file has 3".into()),
+        (b"a", "3 - `a` has 1 column where the file has 3".into()),
         (
             b"a,1700000000,\"\x1b[31m\xe2\x80\xaered\"",
             "3 value `\\u{1b}[31m\\u{202e}red` is not a number".into(),

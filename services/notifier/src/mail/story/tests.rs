@@ -192,3 +192,37 @@ fn long_things_are_cut_and_hidden_ones_are_shown() {
     assert!(text.len() < 20_000, "{} bytes", text.len());
     assert!(!text.contains('\r') && !text.contains('\u{202e}') && !text.contains('\u{2028}'));
 }
+
+#[test]
+fn one_is_one_and_not_ones() {
+    let one = Report {
+        read: 2,
+        stored: 1,
+        rejected: 1,
+        rejected_lines: 2,
+        ..partly()
+    };
+    let story = of_moved(moved("a.csv", one));
+    assert_eq!(story.subject, "a.csv: 1 reading stored, 1 refused");
+    assert_eq!(
+        story.paragraphs[0],
+        "1 of the file's 2 readings is in the database. 1 was refused in 2 lines."
+    );
+    let more = Story {
+        more_rejects: 1,
+        ..story
+    };
+    let text = super::super::text::text(&more);
+    assert!(text.contains("\n- and 1 more line\n"), "{text}");
+    let html = super::super::html::html(&more);
+    assert!(html.contains(">and 1 more line</td>"), "{html}");
+    let alone = Report {
+        read: 1,
+        stored: 1,
+        ..report()
+    };
+    assert_eq!(
+        of_moved(moved("a.csv", alone)).paragraphs,
+        ["The file was read to its end, and its 1 reading is in the database."]
+    );
+}
