@@ -87,6 +87,9 @@ fn arrived(data: &Arrived) -> String {
 }
 
 fn ingested(report: &Report) -> String {
+    if report.read == 0 {
+        return "it holds no readings".to_owned();
+    }
     let about = if report.at_least { "at most " } else { "" };
     let mut text = format!("{about}{} stored", counted(report.stored, "reading"));
     if report.rejected > 0 {

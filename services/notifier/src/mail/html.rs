@@ -50,7 +50,7 @@ pub(crate) fn html(story: &Story) -> String {
 fn badge(verdict: Verdict) -> String {
     let colour = match verdict {
         Verdict::Stored => "#1a7f37",
-        Verdict::Partly => "#9a6700",
+        Verdict::Partly | Verdict::Empty => "#9a6700",
         Verdict::Rejected | Verdict::Failed => "#cf222e",
     };
     format!(

@@ -33,6 +33,8 @@ pub(crate) enum Verdict {
     Stored,
     /// Some of it was stored.
     Partly,
+    /// It holds no readings.
+    Empty,
     /// Nothing was stored: the file was refused.
     Rejected,
     /// A step gave up.
@@ -79,6 +81,7 @@ impl Verdict {
         match self {
             Self::Stored => "stored",
             Self::Partly => "partly stored",
+            Self::Empty => "no readings",
             Self::Rejected => "rejected",
             Self::Failed => "failed",
         }
@@ -131,10 +134,10 @@ fn ingested(moved: &Moved) -> Story {
     paragraphs.extend(whereabouts(moved));
     Story {
         subject,
-        verdict: if partly {
-            Verdict::Partly
-        } else {
-            Verdict::Stored
+        verdict: match report.read {
+            0 => Verdict::Empty,
+            _ if partly => Verdict::Partly,
+            _ => Verdict::Stored,
         },
         name,
         paragraphs,

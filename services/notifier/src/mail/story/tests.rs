@@ -149,7 +149,16 @@ fn a_file_that_left_its_place_says_so() {
 fn an_empty_file_is_not_a_success_of_zero_readings() {
     let story = of_moved(moved("a.csv", Report::default()));
     assert_eq!(story.subject, "a.csv: no readings");
+    assert_eq!(story.verdict, Verdict::Empty);
     assert!(story.paragraphs[0].starts_with("The file holds no readings."));
+    for shown in [
+        super::super::text::text(&story),
+        super::super::html::html(&story),
+    ] {
+        let verdict = shown.split("The file holds").next().unwrap();
+        assert!(verdict.contains("no readings"), "{shown}");
+        assert!(!verdict.contains("stored"), "{shown}");
+    }
 }
 
 #[test]
