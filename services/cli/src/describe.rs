@@ -104,7 +104,10 @@ fn ingested(report: &Report) -> String {
     }
     if report.duplicated > 0 {
         let least = if report.at_least { "at least " } else { "" };
-        text += &format!(", {least}{} overridden by later lines", count(report.duplicated));
+        text += &format!(
+            ", {least}{} overridden by later lines",
+            count(report.duplicated)
+        );
     }
     if let (Some(first), Some(last)) = (report.first, report.last) {
         text += &format!(", {} to {}", minute(first), minute(last));

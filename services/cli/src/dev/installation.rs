@@ -171,7 +171,9 @@ async fn set_up(config: &Config, nats: &Nats, talk: &Talk) -> anyhow::Result<()>
     let done = runtime::setup(&config).await.context("setup")?;
     if !done.is_empty() {
         let done = done.len();
-        talk.note(&format!("made or changed {done} of the streams and consumers"));
+        talk.note(&format!(
+            "made or changed {done} of the streams and consumers"
+        ));
     }
     Ok(())
 }

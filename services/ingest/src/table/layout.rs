@@ -1,8 +1,8 @@
 //! Which column holds what: a profile laid over the first line of a file.
 
 use runtime::config::Profile;
-use runtime::text::counted;
 use runtime::config::profile::{Column, Header, Sensor, TimeFormat, Value};
+use runtime::text::counted;
 
 use super::record::Record;
 use super::refusal::shown;

@@ -70,7 +70,9 @@ impl fmt::Display for Reason {
                 return write!(f, "has {found} where the file has {expected}");
             }
             Self::LongName(most) => return write!(f, "is longer than {most} bytes"),
-            Self::OpenQuote => "opens a quote that is never closed, and so takes the rest of the file along",
+            Self::OpenQuote => {
+                "opens a quote that is never closed, and so takes the rest of the file along"
+            }
             Self::Empty => "is empty",
             Self::NotUtf8 => "is not UTF-8",
             Self::Nul => "holds a NUL character",

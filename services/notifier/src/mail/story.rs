@@ -392,7 +392,6 @@ fn sentence(reason: &str) -> String {
     visible(reason.trim().trim_end_matches('.'), MOST_REASON)
 }
 
-
 #[cfg(test)]
 #[path = "story/tests.rs"]
 mod tests;

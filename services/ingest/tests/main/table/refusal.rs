@@ -106,7 +106,9 @@ fn a_quote_that_is_never_closed_refuses_every_line_it_swallows() {
         "{refusal}"
     );
     assert!(
-        refusal.ends_with("opens a quote that is never closed, and so takes the rest of the file along"),
+        refusal.ends_with(
+            "opens a quote that is never closed, and so takes the rest of the file along"
+        ),
         "{refusal}"
     );
 }
@@ -141,7 +143,10 @@ fn the_quote_that_takes_the_rest_along_stands_before_all_other_refusals() {
 
 #[test]
 fn a_header_with_a_quote_that_is_never_closed_is_no_missing_column() {
-    let outcome = read(b"sensor_id,\"timestamp,value\na,1700000000,1\n", &profile(&json!({})));
+    let outcome = read(
+        b"sensor_id,\"timestamp,value\na,1700000000,1\n",
+        &profile(&json!({})),
+    );
     assert_eq!(
         outcome.seen.problem.unwrap(),
         "a quote opened in line 1 is never closed"
