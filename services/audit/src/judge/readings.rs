@@ -31,10 +31,15 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
             }
         }
     }
+    // What was counted in a copy that is not the file's says nothing of the file.
+    let foreign = super::told(found, Rule::Copy);
     for (id, recount) in &facts.recounts {
         let Some(file) = facts.file(*id) else {
             continue;
         };
+        if foreign.contains(&id.to_string()) {
+            continue;
+        }
         let mut wrong = |rule, what: String, next: &str| {
             found.push(Violation::new(rule, what, next).of(file));
         };
@@ -48,8 +53,9 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
                 "compare it with what was uploaded",
             ),
             Ok(counted) if was_ingested(facts, *id) => {
-                counts(&recount.said, counted, &mut wrong);
-                held(counted, &mut wrong);
+                if counts(&recount.said, counted, &mut wrong) {
+                    held(counted, &mut wrong);
+                }
             }
             Ok(_) => {}
         }
@@ -64,8 +70,8 @@ fn was_ingested(facts: &Facts, id: FileId) -> bool {
     ways.any(|(_, way)| matches!(way.said(Step::Ingest), Some(Said::Ingested { .. })))
 }
 
-/// What the event says was counted is what the copy holds.
-fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
+/// Whether what the event says was counted is what the copy holds.
+fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) -> bool {
     let duplicated = counted.accepted - counted.distinct;
     // Where a file has more distinct readings than memory, duplicates may have gone unseen.
     let same = if said.at_least {
@@ -87,7 +93,9 @@ fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String,
         );
         let next = "compare the copy with what was uploaded; upload it again to have it as it is";
         wrong(Rule::Counts, what, next);
+        return false;
     }
+    true
 }
 
 /// Every reading of the file is in the database, and every row that names the file is its.
@@ -99,7 +107,11 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
         if *count > 0 {
             wrong(
                 rule,
-                format!("{} of its {} {what}: {first}", text::count(*count), text::counted(all, "reading")),
+                format!(
+                    "{} of its {} {what}: {first}",
+                    text::count(*count),
+                    text::counted(all, "reading")
+                ),
                 again,
             );
         }
@@ -171,7 +183,9 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
         _ => 0,
     };
     let allowed = ways.by_ref().map(|(_, way)| most(way)).max().unwrap_or(0);
-    if count > allowed {
+    let recount = facts.recounts.get(&id);
+    let strays = recount.and_then(|recount| Some(recount.counted.as_ref().ok()?.strays.count));
+    if count > allowed && strays.is_none_or(|strays| strays == 0) {
         let said = way.said(Step::Ingest);
         let word = said.map_or("not decided on yet", |said| said.word());
         let what = format!(
