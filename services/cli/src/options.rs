@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Put(Put),
     /// Show what happens to files, a line an event
     Follow(Follow),
-    /// Show a sensor's readings, newest first
+    /// Show a sensor's readings, newest first; exit code 1 if there are none
     Readings(Readings),
     /// Check that everything is where the journals say: events, readings, objects, mails
     Audit(Audit),
