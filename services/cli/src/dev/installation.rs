@@ -35,6 +35,8 @@ pub(crate) struct Installation {
     pub(crate) browse: String,
     /// Where the mails are.
     pub(crate) mails: PathBuf,
+    /// The ports on which the services have their metrics.
+    pub(crate) metrics: Vec<(User, u16)>,
     servers: Group,
     services: Group,
     /// Its port stays this installation's while the watcher is down.
@@ -84,6 +86,7 @@ impl Installation {
             service.ready().await?;
         }
         let (browse, mails) = (format!("{}/buckets/", store.filer()), mail.mails_folder());
+        let metrics = services.iter().map(Service::probes).collect();
         let servers = vec![Part::Nats(nats), Part::Store(store), Part::Mail(mail)];
         let services = services.into_iter().map(Part::Service).collect();
         Ok(Self {
@@ -91,6 +94,7 @@ impl Installation {
             config,
             browse,
             mails,
+            metrics,
             servers: Group::new(servers, *talk),
             services: Group::new(services, *talk),
             _watcher: watcher,
