@@ -70,8 +70,17 @@ impl Installation {
         let file = folder.join(settings::FILE);
         let connections = connections(&state, &nats, &store, &mail);
         let text = wishes.effective(Some(&connections), folder);
+        let before = std::fs::read_to_string(&file).unwrap_or_default();
         process::write(&file, &text)?;
         let config = written(&file, &text)?;
+        let before = written(&file, &before).ok();
+        let gone = gone(before.as_ref(), &config);
+        if !gone.is_empty() {
+            let gone = gone.join(", ");
+            talk.note(&format!(
+                "profiles of the last start that are not in this one's configuration: {gone}"
+            ));
+        }
         set_up(&config, &nats, talk).await?;
 
         talk.note("starting the services");
@@ -167,6 +176,14 @@ fn connections(state: &State, nats: &Nats, store: &SeaweedFs, mail: &MailCatcher
     }
 }
 
+/// The profiles that were configured before, and are not any more.
+fn gone<'a>(before: Option<&'a Config>, now: &Config) -> Vec<&'a str> {
+    let known = |name: &str| now.profiles.iter().any(|profile| profile.name == name);
+    let before = before.into_iter().flat_map(|before| &before.profiles);
+    let names = before.map(|profile| profile.name.as_str());
+    names.filter(|name| !known(name)).collect()
+}
+
 /// What `landfall setup` does, with its rights.
 async fn set_up(config: &Config, nats: &Nats, talk: &Talk) -> anyhow::Result<()> {
     let mut config = config.clone();
@@ -215,5 +232,22 @@ impl Group {
         self.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         tasks.join_all().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_that_are_not_given_again_are_known() {
+        let config = |text: &str| written(Path::new("x"), text).unwrap();
+        let before =
+            config("profiles = [{ name = \"a\", key = \"a/*\" }, { name = \"b\", key = \"b/*\" }]");
+        assert_eq!(gone(None, &before), [""; 0]);
+        assert_eq!(gone(Some(&before), &before), [""; 0]);
+        assert_eq!(gone(Some(&before), &config("")), ["a", "b"]);
+        let now = config("profiles = [{ name = \"b\" }]");
+        assert_eq!(gone(Some(&before), &now), ["a"]);
     }
 }
