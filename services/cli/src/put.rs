@@ -279,10 +279,21 @@ pub(crate) async fn put(
         .await
         .with_context(|| format!("cannot read {}", file.display()))?;
     let content_type = content_type(file);
-    let version = objects
-        .upload(&to, source, size, content_type, progress)
-        .await?;
+    let uploaded = objects.upload(&to, source, size, content_type, progress);
+    let version = uploaded.await.map_err(|error| refused(error, &to.key))?;
     Ok(Sent { to, version, began })
+}
+
+/// Some stores take keys for paths, and say no more than 400 of those that lead elsewhere.
+fn refused(error: objects::Error, key: &str) -> anyhow::Error {
+    let dots = key.split('/').any(|part| part == "." || part == "..");
+    match error {
+        objects::Error::Refused(_) | objects::Error::BadKey(_) if dots => anyhow::anyhow!(
+            "the store takes no key with `.` or `..` between its slashes: give {} another --key",
+            plain(key)
+        ),
+        error => error.into(),
+    }
 }
 
 fn content_type(file: &Path) -> Option<&'static str> {

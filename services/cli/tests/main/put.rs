@@ -302,6 +302,21 @@ async fn who_stops_reading_does_not_keep_a_file_from_its_upload() {
 }
 
 #[tokio::test]
+async fn a_key_that_the_store_takes_for_a_path_elsewhere_is_refused_in_words() {
+    let storage = Storage::new().await;
+    std::fs::write(storage.folder().join("a.csv"), "a").unwrap();
+    for key in ["incoming/../x.csv", "incoming/./x.csv"] {
+        let output = storage.put(&["a.csv", "--key", key]).await.unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = format!(
+            "landfall: the store takes no key with `.` or `..` between its slashes: give {key} \
+             another --key\n"
+        );
+        assert_eq!(stderr(&output), said);
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_not_there_is_named() {
     let storage = Storage::new().await;
     std::fs::write(storage.folder().join("a.csv"), "a").unwrap();
