@@ -1,9 +1,14 @@
 //! `POST /events`: what stores push, into the stream `STORAGE` as it came.
 //!
 //! This is the only door to the outside, so everything has a limit: connections, requests at once,
-//! headers, body, and the time for each. Nothing is parsed here: 2xx means that JetStream has the
-//! body, and reading it comes after. What is refused may be lost, so it makes the watcher want a
-//! sweep.
+//! headers, body, and the time for each. Nothing is read here but whether it is JSON: 2xx means that
+//! JetStream has the body, and reading it comes after. What is refused may be lost, so it makes the
+//! watcher want a sweep.
+//!
+//! | body | answer | since |
+//! |---|---|---|
+//! | no JSON | 400 and why | no store sends it: whoever tries out an address or a proxy has to see it |
+//! | JSON that no known store sends | 200, then a dead letter with the reason | a store that is refused sends the same again, for ever (MinIO, and what is behind it waits), or never again (SNS, EventBridge) |
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -26,6 +31,7 @@ use hyper_util::service::TowerToHyperService;
 use proto::subject;
 use runtime::Trouble;
 use runtime::config::secret::Secret;
+use serde::de::IgnoredAny;
 use subtle::{Choice, ConstantTimeEq};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -214,6 +220,8 @@ enum Refusal {
     TooSlow,
     /// The connection broke in the middle of the body.
     Broken,
+    /// The body is no JSON, and why.
+    NotJson(String),
     /// Too many at once.
     Busy,
     /// JetStream did not acknowledge it.
@@ -245,6 +253,8 @@ impl Events {
             .await
             .map_err(|_| Refusal::TooSlow)?
             .map_err(|error| Refusal::of_body(&error))?;
+        serde_json::from_slice::<IgnoredAny>(&body)
+            .map_err(|error| Refusal::NotJson(error.to_string()))?;
         self.store(body).await
     }
 
@@ -307,6 +317,10 @@ impl Refusal {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
             Self::Broken => (StatusCode::BAD_REQUEST, "the body broke off"),
+            Self::NotJson(why) => {
+                let said = format!("the body is no JSON ({why}): send notifications as they are\n");
+                return (StatusCode::BAD_REQUEST, said).into_response();
+            }
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
             Self::Away(reason) => {
                 tracing::debug!(reason, "a notification could not be stored");
@@ -326,7 +340,7 @@ impl Refusal {
             Self::TooLarge | Self::TooSlow => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::Encoded | Self::Broken => {}
+            Self::Encoded | Self::Broken | Self::NotJson(_) => {}
         }
         response
     }

@@ -129,6 +129,8 @@ impl Chain {
         match (self.user, self.share.0) {
             (User::Watcher, 0) => Some("journal.create.after@lease/"),
             (User::Watcher, _) => Some("journal.create.before@lease/"),
+            (User::Ingest, _) => Some("journal.create.before@stream/"),
+            (User::Mover, _) => Some("journal.create.after@stream/"),
             _ => None,
         }
     }
@@ -203,7 +205,8 @@ impl Chain {
 
     fn is_mine(&self, point: &str) -> bool {
         let (index, count) = self.share;
-        let once = point.starts_with("journal.create.") && point.ends_with("@lease/");
+        let once = point.starts_with("journal.create.")
+            && (point.ends_with("@lease/") || point.ends_with("@stream/"));
         !once && point.bytes().map(usize::from).sum::<usize>() % count == index
     }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use proto::FileId;
+use runtime::text;
 
 use crate::event::{Counts, Said, Step};
 use crate::facts::{Decision, Facts, Rows};
@@ -30,10 +31,15 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
             }
         }
     }
+    // What was counted in a copy that is not the file's says nothing of the file.
+    let foreign = super::told(found, Rule::Copy);
     for (id, recount) in &facts.recounts {
         let Some(file) = facts.file(*id) else {
             continue;
         };
+        if foreign.contains(&id.to_string()) {
+            continue;
+        }
         let mut wrong = |rule, what: String, next: &str| {
             found.push(Violation::new(rule, what, next).of(file));
         };
@@ -47,8 +53,9 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
                 "compare it with what was uploaded",
             ),
             Ok(counted) if was_ingested(facts, *id) => {
-                counts(&recount.said, counted, &mut wrong);
-                held(counted, &mut wrong);
+                if counts(&recount.said, counted, &mut wrong) {
+                    held(counted, &mut wrong);
+                }
             }
             Ok(_) => {}
         }
@@ -63,8 +70,8 @@ fn was_ingested(facts: &Facts, id: FileId) -> bool {
     ways.any(|(_, way)| matches!(way.said(Step::Ingest), Some(Said::Ingested { .. })))
 }
 
-/// What the event says was counted is what the copy holds.
-fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
+/// Whether what the event says was counted is what the copy holds.
+fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) -> bool {
     let duplicated = counted.accepted - counted.distinct;
     // Where a file has more distinct readings than memory, duplicates may have gone unseen.
     let same = if said.at_least {
@@ -86,7 +93,9 @@ fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String,
         );
         let next = "compare the copy with what was uploaded; upload it again to have it as it is";
         wrong(Rule::Counts, what, next);
+        return false;
     }
+    true
 }
 
 /// Every reading of the file is in the database, and every row that names the file is its.
@@ -98,7 +107,11 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
         if *count > 0 {
             wrong(
                 rule,
-                format!("{count} of its {all} readings {what}: {first}"),
+                format!(
+                    "{} of its {} {what}: {first}",
+                    text::count(*count),
+                    text::counted(all, "reading")
+                ),
                 again,
             );
         }
@@ -123,7 +136,10 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
     if *count > 0 {
         wrong(
             Rule::Rows,
-            format!("{count} readings in the database name it and are not in it: {first}"),
+            format!(
+                "in the database, and not in the file: {} ({first})",
+                text::counted(*count, "reading")
+            ),
             "find out who wrote them, and delete them",
         );
     }
@@ -139,7 +155,10 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
                 file: Some(id.to_string()),
                 ..Violation::new(
                     Rule::Rows,
-                    format!("{count} readings in the database name a file that nobody knows"),
+                    format!(
+                        "in the database, of a file that nobody knows: {}",
+                        text::counted(count, "reading")
+                    ),
                     "find out who wrote them, and delete them",
                 )
             });
@@ -164,11 +183,15 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
         _ => 0,
     };
     let allowed = ways.by_ref().map(|(_, way)| most(way)).max().unwrap_or(0);
-    if count > allowed {
+    let recount = facts.recounts.get(&id);
+    let strays = recount.and_then(|recount| Some(recount.counted.as_ref().ok()?.strays.count));
+    if count > allowed && strays.is_none_or(|strays| strays == 0) {
         let said = way.said(Step::Ingest);
         let word = said.map_or("not decided on yet", |said| said.word());
         let what = format!(
-            "{count} readings in the database name it, and it may have {allowed}: it is {word}"
+            "in the database it has {}, and it may have {}: it is {word}",
+            text::counted(count, "reading"),
+            text::count(allowed)
         );
         let next = "find out who wrote them, and delete them";
         found.push(Violation::new(Rule::Rows, what, next).about((id, 0), facts.file(id)));

@@ -242,6 +242,8 @@ async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
     // While JetStream still reads its files there may be a second, short one.
     assert!((1..=2).contains(&begun), "{log}");
     assert_eq!(lines("outage over"), begun, "{log}");
+    // The library would have one for each attempt to connect again.
+    assert_eq!(lines(" ERROR "), 0, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
