@@ -157,8 +157,9 @@ fn a_destination_that_changes_after_the_first_try_of_a_move_changes_nothing_of_i
                 _ => (&target, "processed"),
             };
             let wanted = (&bucket.name, format!("{prefix}/{}", upload.key));
-            ensure!((&place.bucket, place.key) == wanted, "{sensor}: {wanted:?}");
-            let copy = bucket.get(&wanted.1).await?;
+            let at = (&place.bucket, place.key.clone());
+            ensure!(at == wanted, "{sensor} is at {at:?}");
+            let copy = bucket.get(&place.key).await?;
             let content = CONTENT.replace("SENSOR", sensor);
             ensure!(copy == Some(content.into_bytes()), "{sensor}: another copy");
         }

@@ -95,24 +95,28 @@ async fn replaced_at_every_step(user: User, steps: &[(&str, Ending)]) -> Result<
     if user == User::Mover {
         landfall.add(User::Ingest).await?;
     }
-    let first = nothing_is_left_out(&mut landfall, user, steps).await?;
+    let whole = nothing_is_left_out(&mut landfall, user, steps).await?;
+    // After one call is before the next.
+    let first = [("before", &steps[0])];
+    let points = first
+        .into_iter()
+        .chain(steps.iter().map(|step| ("after", step)));
     let mut pairs = vec![];
-    let mut before = steps[0].1;
-    for (step, after) in steps {
-        for (moment, ending) in [("before", before), ("after", *after)] {
-            let point = step.replace("MOMENT", moment);
-            let number = pairs.len();
-            let pair = Pair::put(&mut landfall, user, number, &point, ending).await;
-            pairs.push(pair.with_context(|| point)?);
-        }
-        before = *after;
+    for (moment, (step, ending)) in points {
+        let point = step.replace("MOMENT", moment);
+        let pair = Pair::put(&mut landfall, user, pairs.len(), &point, *ending).await;
+        pairs.push(pair.with_context(|| point)?);
     }
     if user == User::Ingest {
         landfall.add(User::Ingest).await?;
+        // Moved away before that, the later ones would leave nothing to be replaced by.
+        for pair in pairs.iter().filter(|pair| pair.ending < Ending::Ingested) {
+            landfall.ended(&pair.one).await?;
+        }
     }
     landfall.add(User::Mover).await?;
 
-    landfall.ended(&first).await?;
+    landfall.ended(&whole).await?;
     for pair in &pairs {
         let ended = pair.has_ended(&landfall).await;
         ended.with_context(|| format!("replaced at {}", pair.point))?;
