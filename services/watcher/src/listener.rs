@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -86,6 +87,8 @@ struct Events {
     wanted: Wanted,
     limits: Limits,
     turns: Semaphore,
+    /// Whether the last body could not be stored: said once, until one is stored again.
+    away: AtomicBool,
 }
 
 impl Listener {
@@ -112,6 +115,7 @@ impl Listener {
                 wanted,
                 limits,
                 turns,
+                away: AtomicBool::new(false),
             }),
         })
     }
@@ -217,7 +221,7 @@ enum Refusal {
     /// Too many at once.
     Busy,
     /// JetStream did not acknowledge it.
-    Away(String),
+    Away,
 }
 
 impl Events {
@@ -271,10 +275,28 @@ impl Events {
             sent.await?.await
         };
         let stored = around(Call::NotificationStore, Subject::NONE, stored).await;
-        stored.map(drop).map_err(|error| match error.kind() {
-            PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge,
-            _ => Refusal::Away(error.to_string()),
-        })
+        match stored {
+            Ok(_) => {
+                if self.away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("notifications are stored again");
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+                Err(Refusal::TooLarge)
+            }
+            Err(error) => {
+                if !self.away.swap(true, Ordering::Relaxed) {
+                    let reason = error.to_string();
+                    tracing::warn!(
+                        reason,
+                        "JetStream stores no notifications, so they are refused; what they are \
+                         about is found by listing"
+                    );
+                }
+                Err(Refusal::Away)
+            }
+        }
     }
 }
 
@@ -308,10 +330,7 @@ impl Refusal {
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
             Self::Broken => (StatusCode::BAD_REQUEST, "the body broke off"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
-            Self::Away(reason) => {
-                tracing::debug!(reason, "a notification could not be stored");
-                (StatusCode::SERVICE_UNAVAILABLE, "JetStream is away")
-            }
+            Self::Away => (StatusCode::SERVICE_UNAVAILABLE, "JetStream is away"),
         };
         let mut response = (status, format!("{said}\n")).into_response();
         let headers = response.headers_mut();
@@ -319,7 +338,7 @@ impl Refusal {
             Self::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::Busy | Self::Away(_) => {
+            Self::Busy | Self::Away => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             // What is left of the body is not waited for.
