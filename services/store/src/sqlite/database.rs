@@ -122,10 +122,7 @@ impl Database {
         match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
             | None => Error::Broken(format!("{}: {error}", self.path.display())),
-            Some(code) => self.away(match advice(code) {
-                Some(advice) => format!("{error}; {advice}"),
-                None => error.to_string(),
-            }),
+            Some(_) => self.away(advised(error)),
         }
     }
 
@@ -277,9 +274,17 @@ fn fault_of_opening(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             "give this user the right to write the file and its folder"
         }
-        _ => return away(path, error.to_string()),
+        _ => return away(path, advised(error)),
     };
     Error::Broken(format!("{}: {error}; {advice}", path.display()))
+}
+
+/// An error, and how to mend it.
+fn advised(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code().and_then(advice) {
+        Some(advice) => format!("{error}; {advice}"),
+        None => error.to_string(),
+    }
 }
 
 fn advice(code: ErrorCode) -> Option<&'static str> {
