@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, ffi};
 
 use crate::{Error, Result};
 
@@ -281,14 +281,16 @@ fn fault_of_opening(path: &Path, error: &rusqlite::Error) -> Error {
 
 /// An error, and how to mend it.
 fn advised(error: &rusqlite::Error) -> String {
-    match error.sqlite_error_code().and_then(advice) {
+    match error.sqlite_error().and_then(advice) {
         Some(advice) => format!("{error}; {advice}"),
         None => error.to_string(),
     }
 }
 
-fn advice(code: ErrorCode) -> Option<&'static str> {
-    match code {
+fn advice(error: &ffi::Error) -> Option<&'static str> {
+    match error.code {
+        // Where a full disk has no room for the log's index, it is no more than an I/O error.
+        _ if error.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Some("make room on its disk"),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             Some("another process has held the file for 5 seconds")
         }
