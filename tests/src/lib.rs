@@ -7,6 +7,7 @@
 pub mod bucket;
 pub mod chaos;
 pub mod development;
+mod disk;
 pub mod events;
 mod http;
 mod installation;
@@ -18,13 +19,16 @@ pub mod sample;
 mod service;
 mod settings;
 mod shared;
+mod usage;
 mod wait;
 
 pub use bucket::{Bucket, Upload};
+pub use disk::{Small, must_have_room, run_apart};
 pub use events::Seen;
 pub use installation::armed::{Armed, is_killed};
 pub use installation::{Audit, Builder, Installation, Violation};
 pub use relay::Fate;
 pub use servers::mail::Mail;
 pub use shared::run;
+pub use usage::Usage;
 pub use wait::{PATIENCE, until};

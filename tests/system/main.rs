@@ -10,6 +10,7 @@ mod destinations;
 mod dev;
 mod keys;
 mod kills;
+mod limits;
 mod matrix;
 mod order;
 mod permissions;
