@@ -21,7 +21,7 @@ demo: build servers ## the same, ending by itself; last comes the file's record 
 test: servers ## every test, on real servers
 	@cargo test --workspace --locked
 
-soak: servers ## what takes minutes: the models much further, every kill beside a second replica, SEEDS=10 of chaos
+soak: servers ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep
 	@cargo test --package notifier --lib --locked -- --ignored
 	@cargo test --package tests --test system --locked -- --ignored

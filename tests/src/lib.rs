@@ -7,6 +7,7 @@
 pub mod bucket;
 pub mod chaos;
 pub mod development;
+mod disk;
 pub mod events;
 mod http;
 mod installation;
@@ -19,10 +20,12 @@ pub mod sample;
 mod service;
 mod settings;
 mod shared;
+mod usage;
 mod wait;
 mod wire;
 
 pub use bucket::{Bucket, Upload};
+pub use disk::{Small, must_have_room, run_apart};
 pub use events::Seen;
 pub use installation::armed::{Armed, is_killed};
 pub use installation::outages::Server;
@@ -31,4 +34,5 @@ pub use lock::Lock;
 pub use relay::Fate;
 pub use servers::mail::Mail;
 pub use shared::run;
+pub use usage::Usage;
 pub use wait::{PATIENCE, until};

@@ -11,6 +11,7 @@ mod destinations;
 mod dev;
 mod keys;
 mod kills;
+mod limits;
 mod matrix;
 mod order;
 mod outages;

@@ -232,7 +232,12 @@ fn unpublished(error: &PublishError, subject: &str, link: &Link) -> Trouble {
         },
         PublishErrorKind::TimedOut => match link.denied() {
             Some(denied) => outage(denied),
-            None => outage(format!("no acknowledgement for {subject} in time")),
+            // It says nothing of a disk that was full, and stores nothing more even when there is
+            // room again.
+            None => outage(format!(
+                "no acknowledgement for {subject} in time; if that stays so, look at the log of \
+                 the NATS server: after its disk was full, make room and restart it"
+            )),
         },
         PublishErrorKind::StreamNotFound => outage(format!(
             "no stream takes {subject}; if that stays so, run `landfall setup`"

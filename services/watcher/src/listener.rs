@@ -13,6 +13,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -92,6 +93,8 @@ struct Events {
     wanted: Wanted,
     limits: Limits,
     turns: Semaphore,
+    /// Whether the last body could not be stored: said once, until one is stored again.
+    away: AtomicBool,
 }
 
 impl Listener {
@@ -118,6 +121,7 @@ impl Listener {
                 wanted,
                 limits,
                 turns,
+                away: AtomicBool::new(false),
             }),
         })
     }
@@ -225,7 +229,7 @@ enum Refusal {
     /// Too many at once.
     Busy,
     /// JetStream did not acknowledge it.
-    Away(String),
+    Away,
 }
 
 impl Events {
@@ -281,10 +285,28 @@ impl Events {
             sent.await?.await
         };
         let stored = around(Call::NotificationStore, Subject::NONE, stored).await;
-        stored.map(drop).map_err(|error| match error.kind() {
-            PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge,
-            _ => Refusal::Away(error.to_string()),
-        })
+        match stored {
+            Ok(_) => {
+                if self.away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("notifications are stored again");
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+                Err(Refusal::TooLarge)
+            }
+            Err(error) => {
+                if !self.away.swap(true, Ordering::Relaxed) {
+                    let reason = error.to_string();
+                    tracing::warn!(
+                        reason,
+                        "JetStream stores no notifications, so they are refused; what they are \
+                         about is found by listing"
+                    );
+                }
+                Err(Refusal::Away)
+            }
+        }
     }
 }
 
@@ -322,10 +344,7 @@ impl Refusal {
                 return (StatusCode::BAD_REQUEST, said).into_response();
             }
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
-            Self::Away(reason) => {
-                tracing::debug!(reason, "a notification could not be stored");
-                (StatusCode::SERVICE_UNAVAILABLE, "JetStream is away")
-            }
+            Self::Away => (StatusCode::SERVICE_UNAVAILABLE, "JetStream is away"),
         };
         let mut response = (status, format!("{said}\n")).into_response();
         let headers = response.headers_mut();
@@ -333,7 +352,7 @@ impl Refusal {
             Self::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::Busy | Self::Away(_) => {
+            Self::Busy | Self::Away => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             // What is left of the body is not waited for.

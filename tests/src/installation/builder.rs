@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
@@ -16,8 +17,10 @@ use super::site::{Addresses, Site};
 use super::{Grounds, Installation, SERVICES};
 use crate::bucket::Bucket;
 use crate::chaos::Rig;
+use crate::disk::Small;
 use crate::events::Follower;
-use crate::shared::shared;
+use crate::shared::{Storage, shared};
+use crate::wait::PATIENCE;
 use crate::{program, settings};
 
 /// An installation that is not started yet.
@@ -33,6 +36,10 @@ pub struct Builder {
     rigged: Option<u64>,
     wired: bool,
     secured_mail: bool,
+    own_store: bool,
+    unheard: bool,
+    patience: Duration,
+    small: Option<(Small, u64)>,
 }
 
 #[derive(Debug)]
@@ -55,6 +62,10 @@ impl Builder {
             rigged: None,
             wired: false,
             secured_mail: false,
+            own_store: false,
+            unheard: false,
+            patience: PATIENCE,
+            small: None,
         }
     }
 
@@ -137,15 +148,39 @@ impl Builder {
         self
     }
 
+    /// Has a store of its own, whose files go when it ends.
+    pub fn own_store(mut self) -> Self {
+        self.own_store = true;
+        self
+    }
+
+    /// Does not listen to what the services say: for more files than a test can hold.
+    pub fn unheard(mut self) -> Self {
+        self.unheard = true;
+        self
+    }
+
+    /// How long a test waits for anything.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// One of the disks has so many bytes. Only within [`run_apart`](crate::run_apart).
+    pub fn small_disk(mut self, which: Small, bytes: u64) -> Self {
+        self.small = Some((which, bytes));
+        self
+    }
+
     /// Starts everything; it is ready when this returns.
     pub async fn start(self) -> Result<Installation> {
-        let site = Site::start(self.replicas, self.secured_mail).await?;
+        let site = Site::start(self.replicas, self.secured_mail, self.small).await?;
         let grounds = self.grounds(&site).await?;
         let storage = grounds.storage();
         let (bucket, more, target) = self.make_buckets(&storage.client).await?;
         let watched: Vec<&Bucket> = [&bucket].into_iter().chain(&more).collect();
         let addresses = match &grounds {
-            Grounds::Shared(storage) => site.addresses(&storage.store),
+            Grounds::Shared(_) | Grounds::Own(_) => site.addresses(&storage.store),
             Grounds::Rigged(rig) => Addresses {
                 nats: format!("nats://{}", rig.nats.address),
                 store: format!("http://{}", rig.store.address),
@@ -172,7 +207,12 @@ impl Builder {
             target,
             services: vec![],
             started: 0,
-            follower: Follower::start(&client).await?,
+            follower: if self.unheard {
+                Follower::deaf()
+            } else {
+                Follower::start(&client).await?
+            },
+            patience: self.patience,
             jetstream: jetstream::new(client),
             grounds,
             wires,
@@ -196,6 +236,10 @@ impl Builder {
 
     async fn grounds(&self, site: &Site) -> Result<Grounds> {
         let Some(seed) = self.rigged else {
+            if self.own_store {
+                let storage = Storage::start(&site.folder.path().join("seaweedfs")).await?;
+                return Ok(Grounds::Own(Box::new(storage)));
+            }
             return Ok(Grounds::Shared(shared().await?));
         };
         let rig = Rig::start(site.folder.path(), &site.nats, &site.mail, seed).await?;
