@@ -369,7 +369,7 @@ impl Installation {
         self.site.disk.as_ref().context("no disk is small")
     }
 
-    /// Ends NATS and starts it again.
+    /// Ends NATS, where it has not ended, and starts it again.
     pub async fn restart_nats(&mut self) -> Result<()> {
         self.site.nats.restart().await
     }

@@ -97,17 +97,11 @@ impl Installation {
         self.site.nats.kill().await;
     }
 
-    /// Starts the NATS server again.
-    pub async fn restart_nats(&mut self) -> Result<()> {
-        self.site.nats.restart().await
-    }
-
     /// Kills a service (SIGKILL) and starts it again, without waiting until it is ready: in an
     /// outage it may never be.
     pub async fn kill_and_start(&mut self, user: User) -> Result<()> {
         self.kill(user).await;
-        let replica = self.replica(user, 0);
-        self.launch(&replica)
+        self.begin(user)
     }
 
     /// Changes a setting of one service, for when it is started the next time.
