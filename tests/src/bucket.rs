@@ -45,7 +45,7 @@ impl Upload {
     }
 
     /// A notification of it, as most stores write it.
-    pub(crate) fn notification(&self) -> Value {
+    pub fn notification(&self) -> Value {
         json!({ "Records": [{
             "eventVersion": "2.1",
             "eventSource": "aws:s3",

@@ -37,7 +37,8 @@ fn what_finds_the_disk_of_the_databases_full_waits_until_there_is_room() {
             waits(&landfall, user, "store").await?;
         }
         // What NATS holds is safe, so notifications are taken.
-        ensure!(landfall.notify(None, "{}").await? == 200);
+        let again = early.notification().to_string();
+        ensure!(landfall.notify(None, &again).await? == 200);
         ensure!(landfall.way(&early) == [What::Arrived, What::Ingested]);
         ensure!(landfall.way(&large) == [What::Arrived]);
         ensure!(landfall.way(&late).is_empty());
