@@ -185,7 +185,7 @@ fn hostile(plain: usize, unpacked: usize) -> Vec<Hostile> {
         Hostile {
             key: "incoming/quoted.csv",
             pieces: endless("sensor_id,timestamp,value\n\"", b"s,1700000000,1\n"),
-            reason: "a quote that is never closed",
+            reason: "a quote opened in line 2 is never closed",
         },
         Hostile {
             key: "incoming/refused.csv",
