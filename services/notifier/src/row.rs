@@ -203,13 +203,14 @@ impl Row {
         &self,
         answer: &str,
         answers: Vec<Receiver>,
+        date: Timestamp,
         now: Timestamp,
         retries: Retries,
     ) -> Self {
         // A claimed try is counted already.
         let claimed = matches!(self.state, State::HandingOver { .. });
         let tries = self.tries + u32::from(!claimed);
-        let first_try = self.date(now);
+        let first_try = self.date(date);
         let due = after(now, retries.wait(self.event.about().0.id, tries));
         let state = if due > after(first_try, retries.until) {
             State::Ended {

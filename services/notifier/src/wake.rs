@@ -37,10 +37,7 @@ pub(crate) struct Wake {
 impl Step for Wake {
     async fn run(&self, event: &Event, message: &Message) -> Result<Option<Data>, Trouble> {
         let desk = &self.desk;
-        let woken = Woken {
-            stored: message.stored,
-            begun: Instant::now(),
-        };
+        desk.heard(message.stored);
         // Each turn either answers, or has changed the row, or lost it to somebody who has.
         loop {
             let Some(filed) = desk.look(event).await? else {
@@ -55,55 +52,45 @@ impl Step for Wake {
                 Next::GiveUp => {
                     desk.change(&filed, filed.row.unanswered()).await?;
                 }
-                Next::Try => self.send(&filed, woken).await?,
+                Next::Try => self.send(&filed).await?,
             }
         }
     }
 }
 
-/// `JetStream`'s time when the wake was stored, and how long ago we took it up.
-#[derive(Clone, Copy)]
-struct Woken {
-    stored: Timestamp,
-    begun: Instant,
-}
-
-impl Woken {
-    /// `JetStream`'s time now, or earlier if the wake has waited for us. Everything that is put
-    /// off is put off from this time: from a clock of ours that is ahead, a mail would wait for
-    /// as long as that is wrong. What is too early costs a wake that comes at once.
-    fn now(self) -> Timestamp {
-        self.stored + SignedDuration::try_from(self.begun.elapsed()).unwrap_or_default()
-    }
-}
-
 impl Wake {
     /// One try, up to and including what it came to.
-    async fn send(&self, filed: &Filed, woken: Woken) -> Result<(), Trouble> {
+    async fn send(&self, filed: &Filed) -> Result<(), Trouble> {
         let desk = &self.desk;
         let row = &filed.row;
         self.goes_on()?;
-        let date = row.date(desk.now(woken.stored));
+        let date = row.date(desk.now());
         let mail = desk.compose(row, date)?;
         let envelope = Envelope {
             from: desk.settings.from.email.clone(),
             to: mail.to,
             without_the_late: row
                 .first_try
-                .is_some_and(|first| woken.now().duration_since(first) > PATIENCE),
+                .is_some_and(|first| desk.stream_time().duration_since(first) > PATIENCE),
         };
         match desk.post.offer(&envelope).await {
-            Ok(offer) => self.hand_over(filed, offer, &mail.bytes, date, woken).await,
+            Ok(offer) => self.hand_over(filed, offer, &mail.bytes, date).await,
             Err(Refusal::Away(reason)) => Err(Trouble::Outage {
                 dependency: "smtp",
                 reason,
             }),
             Err(Refusal::NotNow(words, answers)) => {
-                let later = row.not_now(&words, answers, woken.now(), desk.settings.retries);
+                let later = row.not_now(
+                    &words,
+                    answers,
+                    date,
+                    desk.stream_time(),
+                    desk.settings.retries,
+                );
                 desk.change(filed, later).await
             }
             Err(Refusal::Never(words, answers)) => {
-                let refused = row.refused(&words, answers, woken.now());
+                let refused = row.refused(&words, answers, date);
                 desk.change(filed, refused).await
             }
         }
@@ -128,7 +115,6 @@ impl Wake {
         offer: Box<dyn Offer>,
         mail: &[u8],
         date: Timestamp,
-        woken: Woken,
     ) -> Result<(), Trouble> {
         let desk = &self.desk;
         let endpoint = &desk.settings.endpoint;
@@ -137,7 +123,7 @@ impl Wake {
         let claimed = filed.row.claim(
             desk.new_claim(),
             date,
-            desk.now(woken.stored),
+            desk.now(),
             endpoint.claim_holds(),
             offer.answers(),
         );
@@ -162,9 +148,13 @@ impl Wake {
             Fate::Accepted(words) => row.answered(MailOutcome::Accepted, words),
             Fate::Never(words) => row.answered(MailOutcome::Refused, words),
             Fate::Unknown(words) => row.answered(MailOutcome::Unknown, words),
-            Fate::NotNow(words) => {
-                row.not_now(words, row.denied(words), woken.now(), desk.settings.retries)
-            }
+            Fate::NotNow(words) => row.not_now(
+                words,
+                row.denied(words),
+                date,
+                desk.stream_time(),
+                desk.settings.retries,
+            ),
         };
         if desk.insist(&filed, after).await?.is_none() {
             tracing::warn!(

@@ -334,6 +334,25 @@ async fn a_clock_that_is_wrong_puts_no_mail_off_and_leaves_no_late_receiver_out(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wake_that_has_waited_takes_nothing_of_a_late_receivers_hour() {
+    let mut scene = Scene::of(moved(), &[Reply::NotNow, Reply::NotNow]).await;
+    let mut wake = scene.until_ordered().await;
+    sleep(Duration::from_mins(70)).await;
+    // Started since: it knows of no time but the wake's.
+    scene.a = scene.world.desk(0, Some(Arc::clone(&scene.post)));
+    loop {
+        scene.work(&scene.a, &wake).await.unwrap();
+        if scene.outcome().is_some() {
+            break;
+        }
+        wake = scene.until_ordered().await;
+    }
+    let asked = scene.asked.lock().unwrap();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|(_, without)| !without));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_definite_no_after_the_body_is_tried_again_with_the_same_mail() {
     let later = Fate::NotNow("451 4.3.0 later".to_owned());
     let scene = Scene::of(moved(), &[body(later)]).await;
