@@ -211,14 +211,17 @@ impl Layout {
 
     /// Whether a line could be a row: its time is a time, or a value is a number.
     fn is_data(&self, line: &Record<'_>) -> bool {
-        let time = time::parse(line.cell(self.time), self.time_format);
         let value = |(at, _): &(usize, String)| number::parse(line.cell(*at)).is_ok();
-        time.is_ok() || self.values.iter().any(value)
+        self.has_time(line) || self.values.iter().any(value)
     }
 
     /// Whether a line is surely the first of a file: its header, or a row with its time.
     fn begins(&self, line: &Record<'_>) -> bool {
-        self.has_header || time::parse(line.cell(self.time), self.time_format).is_ok()
+        self.has_header || self.has_time(line)
+    }
+
+    fn has_time(&self, line: &Record<'_>) -> bool {
+        time::parse(line.cell(self.time), self.time_format).is_ok()
     }
 
     fn build(
@@ -278,7 +281,12 @@ fn other_delimiter(rules: &Rules, first: &Record<'_>) -> Option<String> {
     let cuts = DELIMITERS.iter().filter_map(|delimiter| {
         first.cut_at(*delimiter, |cut| {
             let layout = Layout::lay(rules, cut);
-            let fits = layout.as_ref().is_ok_and(|layout| layout.begins(cut));
+            // Where columns have no names, any line may be a header.
+            let named = rules
+                .columns()
+                .any(|column| matches!(column, Column::Name(_)));
+            let begins = |layout: &Layout| (named && layout.has_header) || layout.has_time(cut);
+            let fits = layout.as_ref().is_ok_and(begins);
             (*delimiter, cut.width(), fits, layout.err())
         })
     });

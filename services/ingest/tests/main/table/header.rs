@@ -194,3 +194,13 @@ fn a_wrong_delimiter_is_named_with_the_one_to_set() {
         "it looks `;`-separated; give such files a profile with `delimiter = \";\"`"
     );
 }
+
+#[test]
+fn a_bad_first_row_is_not_taken_for_one_of_another_delimiter() {
+    let settings =
+        json!({ "sensor": "file_name", "time": 1, "values": [{ "column": 2, "metric": "t" }] });
+    let text = "0000-00-00 00:00:00,21.5,door open; fan off\n2023-11-14T22:13:20Z,21.5,\n";
+    let outcome = read(text.as_bytes(), &profile(&settings));
+    assert_eq!(outcome.seen.problem, None);
+    assert_eq!(outcome.seen.counts.rejected, 1);
+}
