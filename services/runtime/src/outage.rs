@@ -111,31 +111,24 @@ impl Outages {
     {
         let mut waiting: Option<(Waiting, Closed)> = None;
         let mut failures = 0;
-        let through = |waiting: Option<(Waiting, Closed)>| {
-            if let Some((waiting, _)) = waiting {
-                waiting.over();
-            }
-        };
         loop {
             let (dependency, reason) = match attempt().await {
+                Ok(done) => return Some(through(waiting, Ok(done))),
+                Err(Trouble::Retry { reason }) => {
+                    return Some(through(waiting, Err(Fault::Retry(reason))));
+                }
+                Err(Trouble::Reject { reason }) => {
+                    return Some(through(waiting, Err(Fault::Reject(reason))));
+                }
                 Err(Trouble::Outage { .. }) if stop.is_cancelled() => return None,
                 Err(Trouble::Outage { dependency, reason }) => (dependency, reason),
-                answer => {
-                    through(waiting);
-                    return Some(answer.map_err(|trouble| match trouble {
-                        Trouble::Reject { reason } => Fault::Reject(reason),
-                        Trouble::Retry { reason } | Trouble::Outage { reason, .. } => {
-                            Fault::Retry(reason)
-                        }
-                    }));
-                }
             };
             match &waiting {
                 Some((waiting, _)) if waiting.dependency == dependency => {
                     waiting.still(&reason);
                 }
-                // It got further than before.
-                _ => through(waiting.replace((self.begin(dependency, &reason), gate.close()))),
+                // Whether the other one is back is not known: it may not have been asked.
+                _ => waiting = Some((self.begin(dependency, &reason), gate.close())),
             }
             failures += 1;
             tokio::select! {
@@ -145,6 +138,14 @@ impl Outages {
             }
         }
     }
+}
+
+/// Somebody got through, and what was waited for is back.
+fn through<T>(waiting: Option<(Waiting, Closed)>, answer: T) -> T {
+    if let Some((waiting, _)) = waiting {
+        waiting.over();
+    }
+    answer
 }
 
 /// Somebody waits for a dependency; dropped, nobody waits any more, and whether it is back is not
@@ -266,7 +267,7 @@ mod tests {
         let done = outages.outlast(&stop, &gate, || std::future::ready(answers.next().unwrap()));
         assert_eq!(done.await, Some(Ok(7)));
         assert_eq!(lines.with("waiting for it to end"), 2);
-        assert_eq!(lines.with("outage over"), 2);
+        assert_eq!(lines.with("outage over"), 1);
 
         let done = outages.outlast(&stop, &gate, || {
             stop.cancel();
@@ -283,7 +284,7 @@ mod tests {
         };
         assert_eq!(tokio::join!(done, stopping).0, None);
         assert_eq!(lines.with("waiting for it to end"), 3);
-        assert_eq!(lines.with("outage over"), 2);
+        assert_eq!(lines.with("outage over"), 1);
         assert!(outages.lines().is_empty());
     }
 }
