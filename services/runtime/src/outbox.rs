@@ -16,6 +16,11 @@ use store::journal::{Cell, Position, Register, Settled};
 use crate::nats::{self, Link, NATS};
 use crate::{Trouble, metering};
 
+/// What the journal remembers of `FILES`: when the stream was made that its marks are about.
+pub(crate) fn note() -> Register {
+    Register::new("stream", FILES.name)
+}
+
 /// How many outcomes are looked at in one go when those without a mark are published again.
 const PAGE: usize = 256;
 /// How many of them are published at once.
@@ -156,13 +161,13 @@ impl Outbox {
 
     /// Takes back the marks that this stream did not make, and remembers that the others are its.
     async fn unmark(&self, now: &Extent) -> Result<u64, Trouble> {
-        let register = Register::new("stream", FILES.name);
+        let register = note();
         let made = now.created.to_string().into_bytes();
         let known = self.journal.read(&register).await?;
         let others_before = match &known {
             Some(known) if known.value == made => Timestamp::MIN,
             Some(_) => Timestamp::MAX,
-            // Nothing was published yet, or so long ago that it is forgotten.
+            // Nothing was published yet.
             None => now.created,
         };
         let unmarked = self.journal.unmark(others_before, now.last).await?;
