@@ -1,5 +1,7 @@
 //! The database holds what the files say.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use proto::FileId;
 use runtime::text;
@@ -33,6 +35,7 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
     }
     // What was counted in a copy that is not the file's says nothing of the file.
     let foreign = super::told(found, Rule::Copy);
+    let mut compared = HashSet::new();
     for (id, recount) in &facts.recounts {
         let Some(file) = facts.file(*id) else {
             continue;
@@ -55,13 +58,14 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
             Ok(counted) if was_ingested(facts, *id) => {
                 if counts(&recount.said, counted, &mut wrong) {
                     held(counted, &mut wrong);
+                    compared.insert(*id);
                 }
             }
             Ok(_) => {}
         }
     }
     for (id, rows) in &facts.rows {
-        owner(facts, *id, *rows, found);
+        owner(facts, *id, *rows, compared.contains(id), found);
     }
 }
 
@@ -146,7 +150,7 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
 }
 
 /// Rows are a file's that was to be stored.
-fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
+fn owner(facts: &Facts, id: FileId, rows: Rows, compared: bool, found: &mut Vec<Violation>) {
     let Rows { count, newest } = rows;
     let Some((_, way)) = facts.last_way(id) else {
         let order = Timestamp::from_microsecond(newest).unwrap_or(Timestamp::MAX);
@@ -183,9 +187,17 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
         _ => 0,
     };
     let allowed = ways.by_ref().map(|(_, way)| most(way)).max().unwrap_or(0);
-    let recount = facts.recounts.get(&id);
-    let strays = recount.and_then(|recount| Some(recount.counted.as_ref().ok()?.strays.count));
-    if count > allowed && strays.is_none_or(|strays| strays == 0) {
+    let strays = || {
+        facts
+            .recounts
+            .get(&id)?
+            .counted
+            .as_ref()
+            .ok()
+            .map(|counted| counted.strays.count)
+    };
+    let told = compared && strays().is_some_and(|strays| strays > 0);
+    if count > allowed && !told {
         let said = way.said(Step::Ingest);
         let word = said.map_or("not decided on yet", |said| said.word());
         let what = format!(
