@@ -54,6 +54,8 @@ impl Vigil {
         coming: impl Future<Output = anyhow::Result<T>>,
         what: impl Fn() -> String,
     ) -> Result<T, Failure> {
+        // Here too: where much comes in, nothing is waited for.
+        self.look(&what)?;
         let mut coming = pin!(coming);
         loop {
             tokio::select! {
