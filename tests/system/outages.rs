@@ -32,20 +32,20 @@ fn builder() -> Builder {
 
 #[test]
 fn mails_that_wait_while_nats_is_killed_come_once_and_not_before_their_time() {
-    const SOON: SignedDuration = SignedDuration::from_secs(2);
-    const LATE: SignedDuration = SignedDuration::from_secs(11);
+    const SOON: SignedDuration = SignedDuration::from_secs(6);
+    const LATE: SignedDuration = SignedDuration::from_secs(20);
     run(async {
         let mut landfall = builder()
-            .set("notifier.delay", "2s")
+            .set("notifier.delay", "6s")
             .config(
                 "[[notifier.routes]]\nname = \"late\"\nkey = \"incoming/late*\"\n\
-                 to = [\"late@example.org\"]\ndelay = \"11s\"",
+                 to = [\"late@example.org\"]\ndelay = \"20s\"",
             )
             .start()
             .await?;
-        // These are due while it is away, those when it is back.
-        let soon = two(&landfall, "soon", What::Moved).await?;
+        // Those are due when it is back, these while it is away.
         let late = two(&landfall, "late", What::Moved).await?;
+        let soon = two(&landfall, "soon", What::Moved).await?;
         for upload in soon.iter().chain(&late) {
             waits(&landfall, upload).await?;
         }

@@ -31,6 +31,7 @@ const SMALL: Settings = Settings {
 
 fn small() -> Builder {
     Installation::builder()
+        .patience(Duration::from_secs(5 * 60))
         .set("service.slots", 4)
         .set("ingest.memory", 32 << 20)
         .set("ingest.in_memory", 100_000)

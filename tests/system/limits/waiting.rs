@@ -15,11 +15,6 @@ use super::{SERVICES, SHIPPED};
 const READINGS: u32 = 2;
 
 #[test]
-fn hundreds_of_messages_waiting_for_each_service_take_no_memory() {
-    run(each_finds_waiting(300));
-}
-
-#[test]
 #[ignore = "takes half an hour; `make soak` runs it"]
 fn a_hundred_thousand_messages_waiting_for_each_service_take_no_memory() {
     run(each_finds_waiting(100_000));
