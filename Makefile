@@ -18,7 +18,7 @@ run: build servers ## start everything on this machine, send a sample file, stay
 demo: build servers ## the same, ending by itself; last comes the file's record as a line of JSON
 	@$(programs)/landfall dev --demo $(own)
 
-test: servers ## every test, on real servers
+test: servers ## the tests, on real servers; what takes long is in soak
 	@cargo test --workspace --locked
 
 soak: servers ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
