@@ -1,6 +1,8 @@
 # What is done with this repository; `make` alone lists it.
 
 PYTHON ?= python3
+# Tests at once: most of their time is waiting.
+THREADS ?= 4
 # How many plans of chaos `make soak` runs.
 SEEDS ?= 10
 programs := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -18,11 +20,12 @@ run: build servers ## start everything on this machine, send a sample file, stay
 demo: build servers ## the same, ending by itself; last comes the file's record as a line of JSON
 	@$(programs)/landfall dev --demo $(own)
 
-test: servers cassandra ## every test, on real servers
-	@cargo test --workspace --locked
+test: servers cassandra ## the tests, on real servers; what takes long is in soak
+	@cargo test --workspace --locked -- --test-threads=$(THREADS)
 
-soak: servers ## what takes minutes: the models much further, every kill beside a second replica, SEEDS=10 of chaos
+soak: servers ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep
+	@cargo test --package notifier --lib --locked -- --ignored
 	@cargo test --package tests --test system --locked -- --ignored
 	@LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 

@@ -76,7 +76,7 @@ pub fn of(user: User) -> Vec<Consumer> {
         User::Ingest => vec![ingest()],
         User::Mover => vec![mover()],
         User::Notifier => vec![notifier(), notifier_due()],
-        User::Setup | User::Operator => vec![],
+        User::Setup | User::Operator | User::Storage => vec![],
     }
 }
 

@@ -208,9 +208,21 @@ pub struct Report {
     /// Where the refused rows were put, ready to be corrected and uploaded again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejects: Option<Location>,
-    /// The first few refused rows.
+    /// The first few refused rows, and before them one that took the rest of the file along.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first_rejects: Vec<Reject>,
+}
+
+/// What the list of reasons has behind the key of the refused rows.
+pub const REASONS: &str = ".reasons.csv";
+
+impl Report {
+    /// The list of what is wrong with each refused row: it lies beside the rows.
+    pub fn reasons(&self) -> Option<Location> {
+        let Location { bucket, key } = self.rejects.clone()?;
+        let key = key + REASONS;
+        Some(Location { bucket, key })
+    }
 }
 
 /// Why one row was refused.

@@ -9,8 +9,17 @@ pub const PARTITIONS: u64 = 1;
 /// Raw notifications that came in over HTTP.
 pub const STORAGE_HTTP: &str = "storage.http";
 
+/// The stores that can publish their notifications to NATS themselves, each to
+/// [`storage`] of its name.
+pub const STORAGE_SENDERS: [&str; 3] = ["minio", "rustfs", "versitygw"];
+
 /// What a schedule delivers once it is due.
 pub const DELAY_DUE: &str = "delay.due";
+
+/// `storage.<sender>`: raw notifications that a store published itself.
+pub fn storage(sender: &str) -> String {
+    format!("storage.{sender}")
+}
 
 /// The partition a file belongs to: file id modulo [`PARTITIONS`].
 pub fn partition(file: FileId) -> u64 {

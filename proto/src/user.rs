@@ -23,17 +23,22 @@ pub enum User {
     Setup,
     /// A person with the `landfall` command: reads, changes nothing.
     Operator,
+    /// An object store that publishes its notifications to NATS itself. It takes no step, so it
+    /// stands in no event.
+    #[serde(skip)]
+    Storage,
 }
 
 impl User {
     /// Every user.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Watcher,
         Self::Ingest,
         Self::Mover,
         Self::Notifier,
         Self::Setup,
         Self::Operator,
+        Self::Storage,
     ];
 
     /// The name as it stands in subjects, user names and binaries.
@@ -45,6 +50,7 @@ impl User {
             Self::Notifier => "notifier",
             Self::Setup => "setup",
             Self::Operator => "operator",
+            Self::Storage => "storage",
         }
     }
 
@@ -60,14 +66,18 @@ impl User {
             ],
             Self::Mover => &[What::Moved, What::Failed],
             Self::Notifier => &[What::Notified, What::Failed],
-            Self::Setup | Self::Operator => &[],
+            Self::Setup | Self::Operator | Self::Storage => &[],
         }
     }
 
     /// Prefix of the user's reply subjects. Each has one of its own, so that none can read the
-    /// answers meant for another.
+    /// answers meant for another. A store cannot be told which to use: it has every client's
+    /// default.
     pub fn inbox(self) -> String {
-        format!("_INBOX_{}", self.name())
+        match self {
+            Self::Storage => "_INBOX".to_owned(),
+            user => format!("_INBOX_{}", user.name()),
+        }
     }
 }
 
@@ -124,6 +134,7 @@ fn publications(user: User) -> Vec<String> {
         User::Watcher => subjects.push(subject::STORAGE_HTTP.to_owned()),
         User::Notifier => subjects.push("delay.wait.*.*".to_owned()),
         User::Ingest | User::Mover => {}
+        User::Storage => return subject::STORAGE_SENDERS.map(subject::storage).to_vec(),
         User::Setup | User::Operator => return subjects,
     }
     subjects.push(subject::dead(user));
@@ -140,7 +151,7 @@ fn beyond_work(user: User) -> Vec<String> {
             .chain(["$JS.API.STREAM.INFO.FILES", "$JS.API.DIRECT.GET.FILES"].map(str::to_owned))
             .collect(),
         // Outcomes are published to FILES, dead letters to DEAD (both above).
-        User::Ingest | User::Mover | User::Notifier => vec![],
+        User::Ingest | User::Mover | User::Notifier | User::Storage => vec![],
         User::Setup => setup(),
         User::Operator => ["STREAM.INFO.*", "CONSUMER.INFO.*.*", "DIRECT.GET.*", "INFO"]
             .map(|call| format!("$JS.API.{call}"))

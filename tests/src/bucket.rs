@@ -7,7 +7,10 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, VersioningConfiguration};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, EncodingType,
+    VersioningConfiguration,
+};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -39,6 +42,19 @@ impl Upload {
     pub fn is(&self, file: &proto::File) -> bool {
         (&file.bucket, &file.key, &file.version.etag) == (&self.bucket, &self.key, &self.etag)
             && (self.version.is_none() || file.version.id == self.version)
+    }
+
+    /// A notification of it, as most stores write it.
+    pub fn notification(&self) -> Value {
+        json!({ "Records": [{
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": {
+                "bucket": { "name": self.bucket },
+                "object": { "key": self.key, "eTag": self.etag },
+            },
+        }] })
     }
 }
 
@@ -115,16 +131,7 @@ impl Bucket {
             .body(content.as_ref().to_vec().into())
             .send()
             .await?;
-        let upload = Upload {
-            bucket: self.name.clone(),
-            key: key.to_owned(),
-            etag: answer
-                .e_tag()
-                .unwrap_or_default()
-                .trim_matches('"')
-                .to_owned(),
-            version: answer.version_id().map(str::to_owned),
-        };
+        let upload = self.upload(key, answer.e_tag(), answer.version_id());
         self.log().push(json!({
             "bucket": upload.bucket,
             "key": key,
@@ -133,6 +140,55 @@ impl Bucket {
             "sha256": sha256,
         }));
         Ok(upload)
+    }
+
+    /// Uploads an object of any size in pieces of at least 5 MiB (the last may be smaller), which
+    /// are made while it goes.
+    pub async fn put_pieces(
+        &self,
+        key: &str,
+        pieces: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<Upload> {
+        let upload = self.client.create_multipart_upload();
+        let upload = upload.bucket(&self.name).key(key).send().await?;
+        let mut parts = vec![];
+        for (number, piece) in (1..).zip(pieces) {
+            let part = self
+                .client
+                .upload_part()
+                .bucket(&self.name)
+                .key(key)
+                .set_upload_id(upload.upload_id.clone())
+                .part_number(number)
+                .body(piece.into())
+                .send()
+                .await?;
+            let part = CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(part.e_tag)
+                .build();
+            parts.push(part);
+        }
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts));
+        let answer = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.name)
+            .key(key)
+            .set_upload_id(upload.upload_id)
+            .multipart_upload(parts.build())
+            .send()
+            .await?;
+        Ok(self.upload(key, answer.e_tag(), answer.version_id()))
+    }
+
+    fn upload(&self, key: &str, etag: Option<&str>, version: Option<&str>) -> Upload {
+        Upload {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            etag: etag.unwrap_or_default().trim_matches('"').to_owned(),
+            version: version.map(str::to_owned),
+        }
     }
 
     /// Every upload so far under keys that begin with `prefix`, as `landfall audit --uploads`

@@ -10,7 +10,6 @@ mod content;
 mod plan;
 mod rig;
 mod run;
-mod wire;
 
 pub use plan::Plan;
 pub(crate) use rig::Rig;

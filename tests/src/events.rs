@@ -58,7 +58,7 @@ impl std::fmt::Display for Seen {
 pub(crate) struct Follower {
     log: Arc<Log>,
     count: watch::Receiver<usize>,
-    task: tokio::task::JoinHandle<()>,
+    task: Option<tokio::task::JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +90,20 @@ impl Follower {
                 let _ = tokio::time::timeout(Duration::from_millis(200), hints.next()).await;
             }
         });
-        Ok(Self { log, count, task })
+        Ok(Self {
+            log,
+            count,
+            task: Some(task),
+        })
+    }
+
+    /// One that hears nothing.
+    pub(crate) fn deaf() -> Self {
+        Self {
+            log: Arc::default(),
+            count: watch::channel(0).1,
+            task: None,
+        }
     }
 
     /// Everything so far.
@@ -147,7 +160,9 @@ impl Log {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

@@ -4,31 +4,37 @@ pub(crate) mod armed;
 mod audit;
 mod builder;
 mod finish;
+pub(crate) mod outages;
 mod site;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::DirectGetErrorKind;
+use futures::{StreamExt, TryStreamExt, stream};
 use proto::event::Moved;
 use proto::{Data, User, What};
 use servers::mail::Mail;
 
 use crate::bucket::{Bucket, Upload};
 use crate::chaos::{self, Rig};
+use crate::disk::Disk;
 use crate::events::{Follower, Seen};
 use crate::http;
 use crate::relay::{Fate, Relay};
 use crate::rows::{self, Rows};
 use crate::service::{Replica, Service, address};
 use crate::shared::Storage;
-use crate::wait::{PATIENCE, until};
+use crate::usage::Usage;
+use crate::wait::until;
 
 pub use audit::{Audit, Violation};
 pub use builder::Builder;
+use outages::Wires;
 use site::Site;
 
 /// The services, in the order of a file's way.
@@ -46,8 +52,10 @@ pub struct Installation {
     services: Vec<Service>,
     started: usize,
     follower: Follower,
+    patience: Duration,
     jetstream: jetstream::Context,
     grounds: Grounds,
+    wires: Option<Wires>,
     configs: HashMap<User, PathBuf>,
     site: Site,
     finished: bool,
@@ -57,6 +65,7 @@ pub struct Installation {
 #[derive(Debug)]
 enum Grounds {
     Shared(&'static Storage),
+    Own(Box<Storage>),
     Rigged(Box<Rig>),
 }
 
@@ -64,6 +73,7 @@ impl Grounds {
     fn storage(&self) -> &Storage {
         match self {
             Self::Shared(storage) => storage,
+            Self::Own(storage) => storage,
             Self::Rigged(rig) => &rig.storage,
         }
     }
@@ -111,9 +121,9 @@ impl Installation {
     /// Waits for the first event with which `fits` is content; `about` says what is missing if it
     /// does not come.
     pub async fn event(&self, about: &str, fits: impl Fn(&Seen) -> bool) -> Result<Seen> {
-        let found = self
-            .follower
-            .until(PATIENCE, |all| all.iter().find(|seen| fits(seen)).cloned());
+        let found = self.follower.until(self.patience, |all| {
+            all.iter().find(|seen| fits(seen)).cloned()
+        });
         found.await.ok_or_else(|| self.missing(about))
     }
 
@@ -124,7 +134,7 @@ impl Installation {
         count: usize,
         fits: impl Fn(&Seen) -> bool,
     ) -> Result<()> {
-        let found = self.follower.until(PATIENCE, |all| {
+        let found = self.follower.until(self.patience, |all| {
             let fitting = all.iter().filter(|seen| fits(seen));
             let ids: HashSet<&String> = fitting.map(|seen| &seen.event.id).collect();
             (ids.len() >= count).then_some(())
@@ -149,7 +159,7 @@ impl Installation {
     where
         F: Future<Output = Option<T>>,
     {
-        until(PATIENCE, check)
+        until(self.patience, check)
             .await
             .ok_or_else(|| self.missing(about))
     }
@@ -200,6 +210,12 @@ impl Installation {
         self.launch(&replica)?;
         let service = self.services.last().context("it was just started")?;
         service.ready().await
+    }
+
+    /// Starts a service, without waiting for it.
+    pub fn begin(&mut self, user: User) -> Result<()> {
+        let replica = self.replica(user, 0);
+        self.launch(&replica)
     }
 
     /// Starts a replica of a service beside another one, which takes the store's notifications
@@ -308,6 +324,89 @@ impl Installation {
             .collect()
     }
 
+    /// The most memory, in MiB, that any replica of a service that runs has ever had.
+    pub fn peak(&self, user: User) -> Result<u64> {
+        let services = self.of(user);
+        let most = services.map(|service| Ok(Usage::of(service.process.pid())?.most));
+        let most = most.collect::<Result<Vec<u64>>>()?.into_iter().max();
+        Ok(most.context("none runs")?.div_ceil(1024))
+    }
+
+    /// What `/readyz` of a service says, and whether it is ready.
+    pub async fn readyz(&self, user: User) -> Result<(u16, String)> {
+        let service = self.of(user).next().context("none runs")?;
+        service.readyz().await
+    }
+
+    /// Whether a replica of a service has logged a line with each of these words in it.
+    pub fn logged(&self, user: User, words: &[&str]) -> Result<bool> {
+        for service in self.of(user) {
+            let log = std::fs::read_to_string(service.process.log())?;
+            let says = |line: &str| words.iter().all(|word| line.contains(word));
+            if log.lines().any(says) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn of(&self, user: User) -> impl Iterator<Item = &Service> {
+        let services = self.services.iter();
+        services.filter(move |service| service.user == user)
+    }
+
+    /// Leaves so many bytes of room on the small disk.
+    pub fn fill_disk(&self, but: u64) -> Result<()> {
+        self.disk()?.fill(but)
+    }
+
+    /// Makes room on the small disk.
+    pub fn clear_disk(&self) -> Result<()> {
+        self.disk()?.clear()
+    }
+
+    fn disk(&self) -> Result<&Disk> {
+        self.site.disk.as_ref().context("no disk is small")
+    }
+
+    /// Ends NATS, where it has not ended, and starts it again.
+    pub async fn restart_nats(&mut self) -> Result<()> {
+        self.site.nats.restart().await
+    }
+
+    /// What NATS has logged.
+    pub fn log_of_nats(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.site.nats.process().log())?)
+    }
+
+    /// Puts notifications of these uploads into `STORAGE`, as a store does that speaks NATS.
+    #[expect(clippy::disallowed_methods, reason = "a test has no failpoints")]
+    pub async fn announce(&self, uploads: &[Upload]) -> Result<()> {
+        let client = builder::connect(&self.site.nats, User::Watcher).await?;
+        let jetstream = &jetstream::new(client);
+        stream::iter(uploads)
+            .map(|upload| async move {
+                let body = upload.notification().to_string();
+                let sent = jetstream.publish(proto::subject::STORAGE_HTTP, body.into());
+                Ok::<_, anyhow::Error>(sent.await?.await?)
+            })
+            .buffer_unordered(256)
+            .try_for_each(async |_| Ok(()))
+            .await
+    }
+
+    /// How many events of a kind there are.
+    pub async fn count_said(&self, what: What) -> Result<usize> {
+        let files = self.jetstream.get_stream(proto::stream::FILES.name).await?;
+        let filter = proto::subject::files_filter(what);
+        let mut subjects = files.info_with_subjects(filter).await?;
+        let mut count = 0;
+        while let Some((_, messages)) = subjects.try_next().await? {
+            count += messages;
+        }
+        Ok(count)
+    }
+
     /// Posts a notification to the watcher, with its token or another one; answers the status.
     pub async fn notify(&self, token: Option<&str>, body: &str) -> Result<u16> {
         let token = token.unwrap_or(&self.site.token);
@@ -400,7 +499,7 @@ impl Installation {
     /// How many connections were cut.
     pub(crate) fn cuts(&self) -> u64 {
         match &self.grounds {
-            Grounds::Shared(_) => 0,
+            Grounds::Shared(_) | Grounds::Own(_) => 0,
             Grounds::Rigged(rig) => rig.cuts(),
         }
     }
@@ -420,7 +519,7 @@ impl Installation {
     }
 
     fn missing(&self, about: &str) -> anyhow::Error {
-        anyhow!("{about} did not come within {PATIENCE:?}")
+        anyhow!("{about} did not come within {:?}", self.patience)
     }
 
     /// What was said, and the services' last lines.

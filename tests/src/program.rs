@@ -18,10 +18,10 @@ pub(crate) fn landfall() -> PathBuf {
 
 /// The folder of the programs. Cargo builds only the tested package's own programs before a test,
 /// so the rest is built here; where nothing has changed that takes a moment.
-/// `LANDFALL_PROGRAMS` names a folder of programs to test instead.
+/// `LANDFALL_TEST_PROGRAMS` names a folder of programs to test instead.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| match std::env::var_os("LANDFALL_PROGRAMS") {
+    FOLDER.get_or_init(|| match std::env::var_os("LANDFALL_TEST_PROGRAMS") {
         Some(folder) => folder.into(),
         None => build(),
     })

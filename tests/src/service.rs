@@ -72,6 +72,12 @@ impl Service {
         Ok(())
     }
 
+    /// What `/readyz` says, with its status.
+    pub(crate) async fn readyz(&self) -> Result<(u16, String)> {
+        let answer = http::get(address(&self.probes), "/readyz").await?;
+        Ok((answer.status, answer.body))
+    }
+
     /// The sum of a metric over its series that have `label` (`outcome="ignored"`; all if empty);
     /// 0 if there is none yet.
     pub(crate) async fn metric(&self, name: &str, label: &str) -> Result<f64> {

@@ -1,6 +1,7 @@
 //! The whole of Landfall on real servers.
 
 mod audit;
+mod changed;
 mod chaos;
 mod commands;
 mod crash_loop;
@@ -10,11 +11,13 @@ mod destinations;
 mod dev;
 mod keys;
 mod kills;
+mod limits;
 mod matrix;
 mod order;
-mod permissions;
+mod outages;
 mod refused;
 mod repeated;
+mod replaced;
 mod sensors;
 mod superseded;
 mod sweep;

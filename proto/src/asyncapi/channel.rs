@@ -136,11 +136,17 @@ fn parameter(name: &str) -> Value {
             .map(User::name)
             .collect()
     };
+    let senders = || -> Vec<&str> {
+        let http = subject::STORAGE_HTTP.trim_start_matches("storage.");
+        std::iter::once(http)
+            .chain(subject::STORAGE_SENDERS)
+            .collect()
+    };
     match name {
         "sender" => json!({
-            "description": "Who sent it: `http` for what came over HTTP, else a name that the \
-                store's configuration chose; it may have several tokens",
-            "examples": [subject::STORAGE_HTTP.trim_start_matches("storage."), "minio"],
+            "description": "Who sent it: `http` for what came over HTTP, else the store that \
+                published it itself",
+            "enum": senders(),
         }),
         "partition" => json!({
             "description": "File id modulo the number of partitions",

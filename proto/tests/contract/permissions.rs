@@ -73,3 +73,25 @@ fn nobody_reads_anothers_answers() {
         }
     }
 }
+
+#[test]
+fn a_store_says_what_was_uploaded_to_it_and_hears_nothing_but_that_it_was_taken() {
+    let may = permissions(User::Storage);
+    assert_eq!(
+        may.publish,
+        ["storage.minio", "storage.rustfs", "storage.versitygw"]
+    );
+    // What a client library uses that is told nothing.
+    assert_eq!(may.subscribe, ["_INBOX.>"]);
+    assert!(
+        consumer::all()
+            .iter()
+            .all(|consumer| consumer.user != User::Storage)
+    );
+}
+
+#[test]
+fn a_store_stands_in_no_event() {
+    assert!(serde_json::to_value(User::Storage).is_err());
+    assert!(serde_json::from_str::<User>("\"storage\"").is_err());
+}

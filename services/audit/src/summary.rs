@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use runtime::text::counted;
 use serde::Serialize;
 
 use crate::event::{Move, Said, Step};
@@ -79,24 +80,26 @@ fn end(way: &Way) -> &'static str {
 }
 
 impl fmt::Display for Summary {
-    /// `12 files: 10 archived, 2 open; 1200 readings (34567 bytes) of 10 files counted again`
+    /// `12 files: 10 archived, 2 open; 1,200 readings (34,567 bytes) of 10 files counted again`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ended: Vec<String> = self
             .ended
             .iter()
             .map(|(how, number)| format!("{number} {how}"))
             .collect();
-        write!(f, "{} files", self.files)?;
+        f.write_str(&counted(self.files, "file"))?;
         if !ended.is_empty() {
             write!(f, ": {}", ended.join(", "))?;
         }
         write!(
             f,
-            "; {} readings ({} bytes) of {} files counted again",
-            self.readings, self.bytes, self.recounted
+            "; {} ({}) of {} counted again",
+            counted(self.readings, "reading"),
+            counted(self.bytes, "byte"),
+            counted(self.recounted, "file")
         )?;
         match self.mails {
-            Some(mails) => write!(f, "; {mails} mails seen"),
+            Some(mails) => write!(f, "; {} seen", counted(mails, "mail")),
             None => Ok(()),
         }
     }

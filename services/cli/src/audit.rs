@@ -4,9 +4,10 @@ use std::io::Write;
 
 use ::audit::{Options, Report, Scope};
 use runtime::Config;
+use runtime::text::counted;
 
 use crate::failure::Failure;
-use crate::output::{self, counted, plain};
+use crate::output::{self, plain};
 use crate::{nats, options};
 
 /// Judges the installation, and prints what is wrong, a line each.

@@ -8,9 +8,9 @@ use proto::event::{
     Superseded, Vanished,
 };
 use proto::{Data, Event};
-use runtime::text::size;
+use runtime::text::{count, counted, size};
 
-use crate::output::{BAD, BOLD, FAINT, GOOD, counted, plain, styled};
+use crate::output::{BAD, BOLD, FAINT, GOOD, plain, styled};
 
 /// One line: when, what, of which file, and what happened in numbers.
 pub(crate) fn line(event: &Event, stored: Timestamp, coloured: bool) -> String {
@@ -87,12 +87,15 @@ fn arrived(data: &Arrived) -> String {
 }
 
 fn ingested(report: &Report) -> String {
+    if report.read == 0 {
+        return "it holds no readings".to_owned();
+    }
     let about = if report.at_least { "at most " } else { "" };
     let mut text = format!("{about}{} stored", counted(report.stored, "reading"));
     if report.rejected > 0 {
         text += &format!(
             ", {} refused in {}",
-            report.rejected,
+            count(report.rejected),
             counted(report.rejected_lines, "line")
         );
         if let Some(rejects) = &report.rejects {
@@ -101,7 +104,10 @@ fn ingested(report: &Report) -> String {
     }
     if report.duplicated > 0 {
         let least = if report.at_least { "at least " } else { "" };
-        text += &format!(", {least}{} overridden by later lines", report.duplicated);
+        text += &format!(
+            ", {least}{} overridden by later lines",
+            count(report.duplicated)
+        );
     }
     if let (Some(first), Some(last)) = (report.first, report.last) {
         text += &format!(", {} to {}", minute(first), minute(last));

@@ -37,6 +37,13 @@ pub(crate) async fn run(place: &Place, options: options::Dev) -> Result<(), Fail
     let load = load(&options)?;
     let talk = Talk::new();
     let folder = take(place.dir.as_deref(), &options, &talk)?;
+    let aside = wishes.set_aside();
+    if !aside.is_empty() {
+        let aside = aside.join(", ");
+        talk.note(&format!(
+            "set aside, since servers are started here: {aside}"
+        ));
+    }
     let starting = Installation::start(folder.path(), &wishes, &talk);
     let installation = tokio::select! {
         started = starting => started?,

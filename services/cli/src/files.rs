@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use async_nats::Subscriber;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{DirectGetErrorKind, Stream};
+use async_nats::{Client, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ pub(crate) struct Seen {
 /// Reads `FILES` in its order, and waits at its end.
 #[derive(Debug)]
 pub(crate) struct Files {
+    client: Client,
     stream: Stream,
     wakes: Subscriber,
     denied: Denied,
@@ -47,7 +48,7 @@ impl Files {
     pub(crate) async fn connect(config: &Config) -> anyhow::Result<Self> {
         let (client, denied) = nats::connect(&config.nats).await?;
         let wakes = client.subscribe(EVERY_SUBJECT).await?;
-        let jetstream = async_nats::jetstream::new(client);
+        let jetstream = async_nats::jetstream::new(client.clone());
         let name = stream::FILES.name;
         let stream = match jetstream.get_stream(name).await {
             Ok(stream) => stream,
@@ -58,11 +59,17 @@ impl Files {
         };
         let next = stream.cached_info().state.last_sequence + 1;
         Ok(Self {
+            client,
             stream,
             wakes,
             denied,
             next,
         })
+    }
+
+    /// The connection.
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// The sequence that the next event will have at least.

@@ -19,6 +19,7 @@ mod record;
 mod sample;
 mod settings;
 mod setup;
+mod vigil;
 
 use std::process::ExitCode;
 use std::time::Duration;

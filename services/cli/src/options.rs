@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -47,7 +48,7 @@ pub(crate) enum Command {
     Put(Put),
     /// Show what happens to files, a line an event
     Follow(Follow),
-    /// Show a sensor's readings, newest first
+    /// Show a sensor's readings, newest first; exit code 1 if there are none
     Readings(Readings),
     /// Check that everything is where the journals say: events, readings, objects, mails
     Audit(Audit),
@@ -91,9 +92,31 @@ pub(crate) struct Put {
     /// Key, for a single file [default: the watched prefix and the file's name]
     #[arg(long)]
     pub(crate) key: Option<String>,
-    /// Wait for the last event about each file; exit code 1 unless all ended well
-    #[arg(long)]
-    pub(crate) wait: bool,
+    /// Wait for the last event about each file, or for an earlier one; exit code 1 unless all went
+    /// well
+    #[arg(
+        long,
+        value_enum,
+        value_name = "EVENT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "end"
+    )]
+    pub(crate) wait: Option<Until>,
+    /// Wait so long at most, like `30s` or `15m`; exit code 1 if that is too short
+    #[arg(long, value_name = "PERIOD", value_parser = period, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// How far files are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// Its readings are in the database, or it was refused
+    Ingested,
+    /// It was filed away
+    Moved,
+    /// Its mail has gone out, or it has ended before
+    End,
 }
 
 #[derive(Debug, Args)]
@@ -198,6 +221,13 @@ fn time(text: &str) -> Result<Timestamp, String> {
         .map_err(|_: jiff::Error| {
             "expected a time like 2026-11-22, 2026-11-22T15:00 or 2026-11-22T15:00:00Z".to_owned()
         })
+}
+
+fn period(text: &str) -> Result<Duration, String> {
+    let period = text.parse::<jiff::SignedDuration>().ok();
+    period
+        .and_then(|period| Duration::try_from(period).ok())
+        .ok_or_else(|| "expected a period like 30s or 15m".to_owned())
 }
 
 fn since(text: &str) -> Result<Timestamp, String> {

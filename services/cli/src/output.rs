@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::exit;
 
 use anstyle::{AnsiColor, Style};
-use runtime::text::{count, hides_or_steers};
+use runtime::text::hides_or_steers;
 
 use crate::failure::Failure;
 
@@ -116,12 +116,6 @@ pub(crate) fn short(path: &Path) -> String {
     short.display().to_string()
 }
 
-/// `1 reading`, `1,440 readings`
-pub(crate) fn counted(number: u64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", count(number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,11 +131,5 @@ mod tests {
             serde_json::from_str::<String>(&json(&text)).unwrap(),
             "a\u{9b}31m\u{7f}ü"
         );
-    }
-
-    #[test]
-    fn things_are_counted_as_people_do() {
-        assert_eq!(counted(1, "reading"), "1 reading");
-        assert_eq!(counted(0, "reading"), "0 readings");
     }
 }

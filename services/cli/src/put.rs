@@ -11,17 +11,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use objects::{Objects, Uploaded};
 use proto::event::Location;
-use proto::{Data, File, FileId};
+use proto::{Data, File, FileId, What};
 use runtime::Config;
 use runtime::config::glob;
-use runtime::text::size;
+use runtime::text::{counted, size};
 
 use crate::describe;
 use crate::failure::Failure;
 use crate::files::{Files, Seen};
 use crate::follow;
-use crate::options;
+use crate::options::{self, Until};
 use crate::output::{self, plain};
+use crate::vigil::Vigil;
 
 /// Files that are under way at once.
 const AT_ONCE: usize = 8;
@@ -31,15 +32,18 @@ pub(crate) async fn run(config: &Config, options: options::Put) -> Result<(), Fa
     let plan = plan(config, &options).map_err(Failure::Usage)?;
     // From before the first upload, so that nothing of it is missed.
     let files = match options.wait {
-        true => Some(Files::connect(config).await?),
-        false => None,
+        Some(until) => Some((Files::connect(config).await?, until)),
+        None => None,
     };
     let objects = Objects::new(&config.objects)
         .await
         .map_err(Failure::failed)?;
     let sent = upload(&objects, plan).await?;
     match files {
-        Some(files) => wait(&objects, files, sent).await,
+        Some((files, until)) => {
+            let vigil = Vigil::new(files.client(), options.timeout);
+            wait(&objects, files, sent, until, vigil).await
+        }
         None => Ok(()),
     }
 }
@@ -136,7 +140,7 @@ fn plan(config: &Config, options: &options::Put) -> Result<Vec<Planned>, String>
     for Planned { to, .. } in &plan {
         if let Some(why) = unwatched(config, &to.bucket, &to.key) {
             let note = format!("{}/{}: {why}", to.bucket, plain(&to.key));
-            if options.wait {
+            if options.wait.is_some() {
                 return Err(format!(
                     "{note}; without --wait it is uploaded all the same"
                 ));
@@ -275,10 +279,21 @@ pub(crate) async fn put(
         .await
         .with_context(|| format!("cannot read {}", file.display()))?;
     let content_type = content_type(file);
-    let version = objects
-        .upload(&to, source, size, content_type, progress)
-        .await?;
+    let uploaded = objects.upload(&to, source, size, content_type, progress);
+    let version = uploaded.await.map_err(|error| refused(error, &to.key))?;
     Ok(Sent { to, version, began })
+}
+
+/// Some stores take keys for paths, and say no more than 400 of those that lead elsewhere.
+fn refused(error: objects::Error, key: &str) -> anyhow::Error {
+    let dots = key.split('/').any(|part| part == "." || part == "..");
+    match error {
+        objects::Error::Refused(_) | objects::Error::BadKey(_) if dots => anyhow::anyhow!(
+            "the store takes no key with `.` or `..` between its slashes: give {} another --key",
+            plain(key)
+        ),
+        error => error.into(),
+    }
 }
 
 fn content_type(file: &Path) -> Option<&'static str> {
@@ -302,21 +317,39 @@ fn bar(bytes: u64) -> ProgressBar {
     bar
 }
 
-/// Prints what happens to the files until each way has ended.
-async fn wait(objects: &Objects, mut files: Files, mut sent: Vec<Sent>) -> Result<(), Failure> {
+/// A file that has arrived and is waited for.
+struct Way {
+    key: String,
+    good: bool,
+    /// What happened last, and when.
+    last: (What, Timestamp),
+}
+
+/// Prints what happens to the files until each has come as far as is waited for.
+async fn wait(
+    objects: &Objects,
+    mut files: Files,
+    mut sent: Vec<Sent>,
+    until: Until,
+    mut vigil: Vigil,
+) -> Result<(), Failure> {
     let coloured = output::stdout_is_coloured();
     let position = files.position();
+    let mut waiting: HashMap<FileId, Way> = HashMap::new();
+    let mut well = true;
     if let Some(began) = sent.iter().map(|sent| sent.began).min() {
         let second = Timestamp::from_second(began.as_second()).unwrap_or(began);
-        files.rewind(second).await?;
+        let rewound = vigil.outlast(files.rewind(second), || next(&sent, &waiting));
+        rewound.await?;
     }
-    let mut waiting: HashMap<FileId, bool> = HashMap::new();
-    let mut well = true;
     while !sent.is_empty() || !waiting.is_empty() {
-        let seen = files.next().await?;
+        let seen = vigil
+            .outlast(files.next(), || next(&sent, &waiting))
+            .await?;
         let Seen {
             event: Ok(event),
             sequence,
+            stored,
             ..
         } = &seen
         else {
@@ -325,8 +358,14 @@ async fn wait(objects: &Objects, mut files: Files, mut sent: Vec<Sent>) -> Resul
         let (file, _) = event.about();
         let before = sent.len();
         sent.retain(|sent| !sent.is(&event.data, *sequence, position));
+        let last = (event.data.what(), *stored);
         if sent.len() < before {
-            waiting.insert(file.id, true);
+            let way = Way {
+                key: file.key.clone(),
+                good: true,
+                last,
+            };
+            waiting.insert(file.id, way);
         }
         let rival = |sent: &Sent| sent.is_rival(&event.data, *sequence, position);
         if let Some(found) = sent.iter().position(rival)
@@ -338,17 +377,57 @@ async fn wait(objects: &Objects, mut files: Files, mut sent: Vec<Sent>) -> Resul
             output::report(&line)?;
             well = false;
         }
-        let Some(good) = waiting.get_mut(&file.id) else {
+        let Some(way) = waiting.get_mut(&file.id) else {
             continue;
         };
-        *good &= describe::is_good(&event.data);
+        way.good &= describe::is_good(&event.data);
+        way.last = last;
+        vigil.heard();
         let line = follow::line(&seen, coloured);
         output::report(&line)?;
-        if describe::is_last(&event.data) {
-            well &= waiting.remove(&file.id).unwrap_or(true);
+        if is_reached(until, &event.data) {
+            well &= waiting.remove(&file.id).is_none_or(|way| way.good);
         }
     }
     if well { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// Whether a file has come as far as is waited for, or will not.
+fn is_reached(until: Until, data: &Data) -> bool {
+    describe::is_last(data)
+        || match until {
+            Until::Ingested => matches!(data, Data::Ingested(_) | Data::Rejected(_)),
+            Until::Moved => matches!(data, Data::Moved(_)),
+            Until::End => false,
+        }
+}
+
+/// For what and whom some of the files wait.
+fn next(sent: &[Sent], waiting: &HashMap<FileId, Way>) -> String {
+    const SHOWN: usize = 3;
+    let unseen = sent
+        .iter()
+        .map(|sent| format!("{}: nothing yet, the watcher is next", plain(&sent.to.key)));
+    let seen = waiting.values().map(|way| {
+        let (what, stored) = way.last;
+        let whose = match what {
+            What::Arrived => "ingest",
+            What::Ingested | What::Rejected => "the mover",
+            _ => "the notifier",
+        };
+        format!(
+            "{}: `{}` at {}, {whose} is next",
+            plain(&way.key),
+            what.token(),
+            describe::time_of_day(stored)
+        )
+    });
+    let mut lines: Vec<String> = unseen.chain(seen).take(SHOWN).collect();
+    let more = (sent.len() + waiting.len()).saturating_sub(SHOWN);
+    if more > 0 {
+        lines.push(counted(more as u64, "more file"));
+    }
+    lines.join("; ")
 }
 
 #[cfg(test)]
@@ -400,7 +479,8 @@ mod tests {
             files,
             bucket: None,
             key: None,
-            wait: false,
+            wait: None,
+            timeout: None,
         };
         let (one, two, three) = (file("a/data.csv"), file("b/data.csv"), file("b/other.csv"));
         assert_eq!(

@@ -48,10 +48,13 @@ pub(crate) async fn run(config: &Config, options: options::Readings) -> Result<(
         output::print(|out| print(out, options.format, &query.sensor, first, &page))?;
         last = page.into_iter().next_back();
     }
-    if last.is_none() {
-        eprintln!("there are no such readings of `{}`", plain(&query.sensor));
+    if last.is_some() {
+        return Ok(());
     }
-    Ok(())
+    let all = query.metric.is_none() && query.from.is_none() && query.until.is_none();
+    let such = if all { "" } else { "such " };
+    eprintln!("no {such}readings of sensor `{}`", plain(&query.sensor));
+    Err(Failure::Told)
 }
 
 fn print(

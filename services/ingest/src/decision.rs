@@ -5,9 +5,11 @@ use proto::File;
 use proto::event::{Report, Vanished};
 use runtime::config::Profile;
 use runtime::config::profile::Budget;
+use runtime::text::{count, counted};
 use serde::{Deserialize, Serialize};
 use store::write_timestamp::MAX_PARTS;
 
+use crate::table::refusal::open_quote;
 use crate::table::{Seen, Terms};
 
 /// What becomes of a file. Kept in the journal; whoever comes later obeys it, whatever is
@@ -110,10 +112,15 @@ impl Plan {
     /// The line for when it did not.
     pub fn disagreement(&self, seen: &Seen, file: &File) -> String {
         format!(
-            "{} in bucket {} was read differently the second time: {} readings in {} parts, and \
-             {} in {} at first; nothing says so in its version, so the store or this version of \
-             ingest is to blame",
-            file.key, file.bucket, seen.counts.read, seen.parts, self.report.read, self.parts
+            "{} in bucket {} was read differently the second time: {} in {}, and {} in {} at \
+             first; nothing says so in its version, so the store or this version of ingest is to \
+             blame",
+            file.key,
+            file.bucket,
+            counted(seen.counts.read, "reading"),
+            counted(seen.parts.into(), "part"),
+            count(self.report.read),
+            count(self.parts.into()),
         )
     }
 }
@@ -152,12 +159,14 @@ fn problem(seen: &Seen, profile: &Profile) -> Option<String> {
     if within(profile.budget, counts.rejected_lines, counts.lines) {
         return None;
     }
-    let refused = lines(counts.rejected_lines);
+    let refused = counted(counts.rejected_lines, "line");
     let allowed = match profile.budget {
-        Budget::Lines(most) => lines(most),
+        Budget::Lines(most) => counted(most, "line"),
         Budget::Percent(most) => format!("{most}% of them"),
     };
-    let first = seen.rejects.first().iter().take(3).map(|reject| {
+    let cause = seen.rejects.open_quote();
+    let others = seen.rejects.first().iter().skip(cause.iter().len());
+    let others = others.take(3).map(|reject| {
         let column = reject.column.iter();
         let column: String = column.map(|name| format!(", column {name}")).collect();
         format!(
@@ -165,19 +174,19 @@ fn problem(seen: &Seen, profile: &Profile) -> Option<String> {
             reject.line, reject.value, reject.reason
         )
     });
-    Some(format!(
-        "{refused} of {} could not be read, and the profile `{}` allows {allowed}: {}",
-        counts.lines,
+    let others: Vec<String> = others.collect();
+    let mut problem = format!(
+        "{refused} of {} could not be read, and the profile `{}` allows {allowed}",
+        count(counts.lines),
         profile.name,
-        first.collect::<Vec<_>>().join("; ")
-    ))
-}
-
-fn lines(number: u64) -> String {
-    match number {
-        1 => "1 line".to_owned(),
-        number => format!("{number} lines"),
+    );
+    if !others.is_empty() {
+        problem += &format!(": {}", others.join("; "));
     }
+    Some(match cause {
+        Some(line) => format!("{}; so {problem}", open_quote(line)),
+        None => problem,
+    })
 }
 
 /// Whether so many refused lines of so many are within the budget.

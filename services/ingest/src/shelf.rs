@@ -6,7 +6,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use objects::{Error, Objects, metadata_value};
-use proto::event::{Arrived, Location};
+use proto::event::{Arrived, Location, REASONS};
 use proto::{File, FileId};
 use runtime::Trouble;
 
@@ -15,7 +15,7 @@ use crate::journal::Journal;
 use crate::table::rejects::Rejects;
 
 /// What the list's name has behind the rows' name.
-pub const LIST: &str = ".reasons.csv";
+pub const LIST: &str = REASONS;
 
 /// Bytes of a key, in every store.
 const KEY: usize = 1024;

@@ -1,11 +1,11 @@
 //! What both steps work with: the journal's rows, the schedules, the mail server.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lettre::Address;
 use lettre::message::Mailbox;
 use proto::event::{MailOutcome, Notified};
@@ -13,6 +13,7 @@ use proto::{Data, Event};
 use runtime::Trouble;
 use store::Journal;
 use store::journal::{Entry, Overdue, Register};
+use tokio::time::Instant;
 
 use crate::mail::{self, Heading};
 use crate::row::{Row, State};
@@ -36,6 +37,8 @@ pub(crate) struct Desk {
     pub(crate) post: Arc<dyn Post>,
     journal: Arc<dyn Journal>,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// The latest time of `JetStream`'s that is known, and when it was.
+    heard: Mutex<Option<(Timestamp, Instant)>>,
     process: u64,
     claims: AtomicU64,
 }
@@ -67,15 +70,41 @@ impl Desk {
             post,
             journal,
             clock: Box::new(clock),
+            heard: Mutex::new(None),
             process: RandomState::new().hash_one(std::process::id()),
             claims: AtomicU64::new(0),
         }
     }
 
-    /// Now, and never before the message that we work on: times that are written from it are
-    /// compared with `JetStream`'s clock, and a clock of ours that is slow must not make them past.
-    pub(crate) fn now(&self, woken: Timestamp) -> Timestamp {
-        (self.clock)().max(woken)
+    /// A message is worked on that `JetStream` stored at this time.
+    pub(crate) fn heard(&self, stored: Timestamp) {
+        let known = self.by_jetstream();
+        if known.is_none_or(|known| known < stored) {
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            *heard = Some((stored, Instant::now()));
+        }
+    }
+
+    /// `JetStream`'s time, as far as it is known: that of the latest message, and what has passed
+    /// since. Earlier than it is where everything that came had waited for us.
+    fn by_jetstream(&self) -> Option<Timestamp> {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stored, since) = heard?;
+        Some(stored + SignedDuration::try_from(since.elapsed()).unwrap_or_default())
+    }
+
+    /// Now, by the later clock: what must not be over too early, since a clock of ours that is slow
+    /// must not make it past.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = (self.clock)();
+        self.by_jetstream().map_or(now, |known| known.max(now))
+    }
+
+    /// Now, by `JetStream`'s clock: what is put off is put off from this time, since by a clock of
+    /// ours that is ahead it would wait for as long as that is wrong. What is too early costs a
+    /// wake that comes at once, and with it the right time.
+    pub(crate) fn stream_time(&self) -> Timestamp {
+        self.by_jetstream().unwrap_or_else(|| (self.clock)())
     }
 
     /// A name for a claim that no other has, in this process or another.
@@ -202,8 +231,8 @@ impl Desk {
         }
     }
 
-    /// The mail of a row, as it goes out on every try.
-    pub(crate) fn compose(&self, row: &Row, now: Timestamp) -> Result<Outgoing, Trouble> {
+    /// The mail of a row with this date, as it goes out on every try.
+    pub(crate) fn compose(&self, row: &Row, date: Timestamp) -> Result<Outgoing, Trouble> {
         let reject = |reason: String| Trouble::Reject { reason };
         let to = row
             .receivers
@@ -216,7 +245,7 @@ impl Desk {
             reply_to: self.settings.reply_to.as_ref(),
             to: &to,
             message_id: row.message_id(&self.settings.from),
-            date: row.date(now),
+            date,
         };
         Ok(Outgoing {
             bytes: mail::compose(&heading, &row.event).map_err(reject)?,

@@ -20,6 +20,7 @@ pub(crate) struct Hear(pub(crate) Arc<Desk>);
 #[async_trait]
 impl Step for Hear {
     async fn run(&self, event: &Event, message: &Message) -> Result<Option<Data>, Trouble> {
+        self.0.heard(message.stored);
         if is_own_failure(event) {
             // Shown in the ledger: a mail about a mail that cannot be sent would not arrive.
             return Ok(None);

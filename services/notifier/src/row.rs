@@ -166,17 +166,18 @@ impl Row {
         self.first_try.unwrap_or(now)
     }
 
-    /// Claims the mail, just before its body goes out.
+    /// Claims the mail, just before its body goes out, with the `date` that it bears.
     pub(crate) fn claim(
         &self,
         claim: String,
+        date: Timestamp,
         now: Timestamp,
         limit: Duration,
         answers: Vec<Receiver>,
     ) -> Self {
         Self {
             tries: self.tries + 1,
-            first_try: Some(self.date(now)),
+            first_try: Some(date),
             state: State::HandingOver {
                 claim,
                 deadline: after(now, limit),
@@ -202,13 +203,14 @@ impl Row {
         &self,
         answer: &str,
         answers: Vec<Receiver>,
+        date: Timestamp,
         now: Timestamp,
         retries: Retries,
     ) -> Self {
         // A claimed try is counted already.
         let claimed = matches!(self.state, State::HandingOver { .. });
         let tries = self.tries + u32::from(!claimed);
-        let first_try = self.date(now);
+        let first_try = self.date(date);
         let due = after(now, retries.wait(self.event.about().0.id, tries));
         let state = if due > after(first_try, retries.until) {
             State::Ended {

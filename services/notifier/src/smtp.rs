@@ -227,6 +227,8 @@ pub(crate) fn is_done(code: lettre::transport::smtp::response::Code) -> bool {
 }
 
 #[cfg(test)]
+pub(crate) mod relay;
+#[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(test)]
 mod tests;

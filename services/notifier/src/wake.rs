@@ -1,10 +1,9 @@
 //! The step on `delay.due`: looks at the mail's row and does what it says.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proto::event::MailOutcome;
 use proto::{Data, Event};
 use runtime::{Message, Step, Trouble};
@@ -16,7 +15,7 @@ use crate::row::Next;
 use crate::smtp::{Envelope, Fate, Offer, Refusal};
 
 /// For how long everyone waits for receivers that the server will not take now.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
+const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Wakes for a mail: sends it if the row says that it is time.
 ///
@@ -38,6 +37,7 @@ pub(crate) struct Wake {
 impl Step for Wake {
     async fn run(&self, event: &Event, message: &Message) -> Result<Option<Data>, Trouble> {
         let desk = &self.desk;
+        desk.heard(message.stored);
         // Each turn either answers, or has changed the row, or lost it to somebody who has.
         loop {
             let Some(filed) = desk.look(event).await? else {
@@ -52,7 +52,7 @@ impl Step for Wake {
                 Next::GiveUp => {
                     desk.change(&filed, filed.row.unanswered()).await?;
                 }
-                Next::Try => self.send(&filed, message.stored).await?,
+                Next::Try => self.send(&filed).await?,
             }
         }
     }
@@ -60,31 +60,37 @@ impl Step for Wake {
 
 impl Wake {
     /// One try, up to and including what it came to.
-    async fn send(&self, filed: &Filed, woken: Timestamp) -> Result<(), Trouble> {
+    async fn send(&self, filed: &Filed) -> Result<(), Trouble> {
         let desk = &self.desk;
         let row = &filed.row;
         self.goes_on()?;
-        let now = desk.now(woken);
-        let mail = desk.compose(row, now)?;
+        let date = row.date(desk.now());
+        let mail = desk.compose(row, date)?;
         let envelope = Envelope {
             from: desk.settings.from.email.clone(),
             to: mail.to,
             without_the_late: row
                 .first_try
-                .is_some_and(|first| now.duration_since(first).unsigned_abs() > PATIENCE),
+                .is_some_and(|first| desk.stream_time().duration_since(first) > PATIENCE),
         };
         match desk.post.offer(&envelope).await {
-            Ok(offer) => self.hand_over(filed, offer, &mail.bytes, woken).await,
+            Ok(offer) => self.hand_over(filed, offer, &mail.bytes, date).await,
             Err(Refusal::Away(reason)) => Err(Trouble::Outage {
                 dependency: "smtp",
                 reason,
             }),
             Err(Refusal::NotNow(words, answers)) => {
-                let later = row.not_now(&words, answers, desk.now(woken), desk.settings.retries);
+                let later = row.not_now(
+                    &words,
+                    answers,
+                    date,
+                    desk.stream_time(),
+                    desk.settings.retries,
+                );
                 desk.change(filed, later).await
             }
             Err(Refusal::Never(words, answers)) => {
-                let refused = row.refused(&words, answers, desk.now(woken));
+                let refused = row.refused(&words, answers, date);
                 desk.change(filed, refused).await
             }
         }
@@ -108,7 +114,7 @@ impl Wake {
         filed: &Filed,
         offer: Box<dyn Offer>,
         mail: &[u8],
-        woken: Timestamp,
+        date: Timestamp,
     ) -> Result<(), Trouble> {
         let desk = &self.desk;
         let endpoint = &desk.settings.endpoint;
@@ -116,7 +122,8 @@ impl Wake {
         let start = Instant::now();
         let claimed = filed.row.claim(
             desk.new_claim(),
-            desk.now(woken),
+            date,
+            desk.now(),
             endpoint.claim_holds(),
             offer.answers(),
         );
@@ -136,15 +143,18 @@ impl Wake {
             return Ok(());
         }
         let fate = offer.hand_over(mail).await;
-        let now = desk.now(woken);
         let row = &filed.row;
         let after = match &fate {
             Fate::Accepted(words) => row.answered(MailOutcome::Accepted, words),
             Fate::Never(words) => row.answered(MailOutcome::Refused, words),
             Fate::Unknown(words) => row.answered(MailOutcome::Unknown, words),
-            Fate::NotNow(words) => {
-                row.not_now(words, row.denied(words), now, desk.settings.retries)
-            }
+            Fate::NotNow(words) => row.not_now(
+                words,
+                row.denied(words),
+                date,
+                desk.stream_time(),
+                desk.settings.retries,
+            ),
         };
         if desk.insist(&filed, after).await?.is_none() {
             tracing::warn!(

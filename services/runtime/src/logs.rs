@@ -10,13 +10,24 @@ use tracing_subscriber::EnvFilter;
 use crate::config::service::{Config, Log};
 
 /// Libraries log their own view of what Landfall tells in one line; warnings only.
-const LIBRARIES: &str = "info,async_nats=error,aws_config=warn,hyper=warn";
+const LIBRARIES: &str = "info,aws_config=warn,hyper=warn";
+/// That the connection is lost, the outage says once; the connector says it with each attempt.
+const NATS: &str = "async_nats=error,async_nats::connector=off";
+
+/// What is logged, by `[service] log_level`.
+fn filter(wanted: &str) -> EnvFilter {
+    let nats = if wanted.contains("async_nats") {
+        ""
+    } else {
+        NATS
+    };
+    EnvFilter::builder().parse_lossy(format!("{LIBRARIES},{nats},{wanted}"))
+}
 
 /// Starts logging. The second call of a process changes nothing.
 pub(crate) fn start(config: &Config) {
-    let filter = EnvFilter::builder().parse_lossy(format!("{LIBRARIES},{}", config.log_level));
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(&config.log_level))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match config.log {
@@ -29,5 +40,21 @@ pub(crate) fn start(config: &Config) {
             let what = panic.payload_as_str().unwrap_or("no message");
             tracing::error!(at, what, "panic");
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connector_is_silent_unless_it_is_asked_for() {
+        for wanted in ["info", "debug"] {
+            let filter = filter(wanted).to_string();
+            assert!(filter.contains("async_nats::connector=off"), "{filter}");
+        }
+        let asked = filter("info,async_nats=debug").to_string();
+        assert!(!asked.contains("async_nats::connector"), "{asked}");
+        assert!(asked.contains("async_nats=debug"), "{asked}");
     }
 }

@@ -58,7 +58,9 @@ impl Link {
             }
             Event::Connected => {
                 let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-                *away = None;
+                if let Some(waiting) = away.take() {
+                    waiting.over();
+                }
                 self.connects.send_modify(|connects| *connects += 1);
             }
             Event::ServerError(ServerError::Other(what)) if is_denial(&what) => {
@@ -152,7 +154,12 @@ pub(crate) async fn connect_patiently(
     loop {
         let attempt = connect(user, config, Arc::clone(link), Arc::clone(outages));
         let reason = match stop.run_until_cancelled(attempt).await? {
-            Ok(client) => return Some(client),
+            Ok(client) => {
+                if let Some((waiting, _)) = waiting {
+                    waiting.over();
+                }
+                return Some(client);
+            }
             Err(reason) => reason,
         };
         // Another reason than before (the server came, and refuses the password) is news.
@@ -225,7 +232,12 @@ fn unpublished(error: &PublishError, subject: &str, link: &Link) -> Trouble {
         },
         PublishErrorKind::TimedOut => match link.denied() {
             Some(denied) => outage(denied),
-            None => outage(format!("no acknowledgement for {subject} in time")),
+            // It says nothing of a disk that was full, and stores nothing more even when there is
+            // room again.
+            None => outage(format!(
+                "no acknowledgement for {subject} in time; if that stays so, look at the log of \
+                 the NATS server: after its disk was full, make room and restart it"
+            )),
         },
         PublishErrorKind::StreamNotFound => outage(format!(
             "no stream takes {subject}; if that stays so, run `landfall setup`"

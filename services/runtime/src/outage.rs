@@ -11,7 +11,7 @@ use crate::Trouble;
 use crate::backoff::Backoff;
 
 /// The outages that are on, of one service. An outage begins with the first who meets it and ends
-/// with the last: one log line each.
+/// with the last who gets through: one log line each.
 #[derive(Debug, Default)]
 pub(crate) struct Outages {
     open: Mutex<BTreeMap<&'static str, Open>>,
@@ -62,6 +62,7 @@ impl Outages {
         Waiting {
             outages: Arc::clone(self),
             dependency,
+            over: false,
         }
     }
 
@@ -76,19 +77,23 @@ impl Outages {
             .collect()
     }
 
-    fn end(&self, dependency: &'static str) {
+    fn end(&self, dependency: &'static str, over: bool) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(outage) = open.get_mut(dependency) {
             outage.waiting -= 1;
             if outage.waiting == 0 {
                 let seconds = outage.since.elapsed().as_secs_f64();
-                tracing::info!(dependency, seconds, "outage over");
+                if over {
+                    tracing::info!(dependency, seconds, "outage over");
+                }
                 metrics::gauge!("landfall_outage", "dependency" => dependency).set(0.0);
                 open.remove(dependency);
             }
         }
         drop(open);
-        self.over.notify_waiters();
+        if over {
+            self.over.notify_waiters();
+        }
     }
 
     /// Runs `attempt` until it meets no outage, however long that takes. None: `stop` came first,
@@ -108,9 +113,13 @@ impl Outages {
         let mut failures = 0;
         loop {
             let (dependency, reason) = match attempt().await {
-                Ok(done) => return Some(Ok(done)),
-                Err(Trouble::Retry { reason }) => return Some(Err(Fault::Retry(reason))),
-                Err(Trouble::Reject { reason }) => return Some(Err(Fault::Reject(reason))),
+                Ok(done) => return Some(through(waiting, Ok(done))),
+                Err(Trouble::Retry { reason }) => {
+                    return Some(through(waiting, Err(Fault::Retry(reason))));
+                }
+                Err(Trouble::Reject { reason }) => {
+                    return Some(through(waiting, Err(Fault::Reject(reason))));
+                }
                 Err(Trouble::Outage { .. }) if stop.is_cancelled() => return None,
                 Err(Trouble::Outage { dependency, reason }) => (dependency, reason),
             };
@@ -118,6 +127,7 @@ impl Outages {
                 Some((waiting, _)) if waiting.dependency == dependency => {
                     waiting.still(&reason);
                 }
+                // Whether the other one is back is not known: it may not have been asked.
                 _ => waiting = Some((self.begin(dependency, &reason), gate.close())),
             }
             failures += 1;
@@ -130,14 +140,29 @@ impl Outages {
     }
 }
 
-/// Somebody waits for a dependency; dropped, it is back or nobody waits any more.
+/// Somebody got through, and what was waited for is back.
+fn through<T>(waiting: Option<(Waiting, Closed)>, answer: T) -> T {
+    if let Some((waiting, _)) = waiting {
+        waiting.over();
+    }
+    answer
+}
+
+/// Somebody waits for a dependency; dropped, nobody waits any more, and whether it is back is not
+/// known.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     outages: Arc<Outages>,
     dependency: &'static str,
+    over: bool,
 }
 
 impl Waiting {
+    /// It is back.
+    pub(crate) fn over(mut self) {
+        self.over = true;
+    }
+
     /// It is still away, for a reason that may be another by now; answers whether it is.
     pub(crate) fn still(&self, reason: &str) -> bool {
         let mut open = self
@@ -158,7 +183,7 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.outages.end(self.dependency);
+        self.outages.end(self.dependency, self.over);
     }
 }
 
@@ -190,5 +215,76 @@ struct Closed(Gate);
 impl Drop for Closed {
     fn drop(&mut self) {
         self.0.0.send_modify(|closed| *closed -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Log lines.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Lines {
+        fn with(&self, words: &str) -> usize {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            text.matches(words).count()
+        }
+    }
+
+    fn away<T>(dependency: &'static str) -> Result<T, Trouble> {
+        Err(Trouble::Outage {
+            dependency,
+            reason: "gone".to_owned(),
+        })
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_over_when_somebody_gets_through_and_not_when_a_service_stops() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone());
+        let _log = tracing::subscriber::set_default(log.finish());
+        let (outages, gate) = (Arc::new(Outages::default()), Gate::new());
+        let stop = CancellationToken::new();
+        let mut answers = [away("s3"), away("s3"), away("smtp"), Ok(7)].into_iter();
+        let done = outages.outlast(&stop, &gate, || std::future::ready(answers.next().unwrap()));
+        assert_eq!(done.await, Some(Ok(7)));
+        assert_eq!(lines.with("waiting for it to end"), 2);
+        assert_eq!(lines.with("outage over"), 1);
+
+        let done = outages.outlast(&stop, &gate, || {
+            stop.cancel();
+            std::future::ready(away::<()>("s3"))
+        });
+        assert_eq!(done.await, None);
+        let stop = CancellationToken::new();
+        let done = outages.outlast(&stop, &gate, || std::future::ready(away::<()>("s3")));
+        let stopping = async {
+            while outages.lines().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            stop.cancel();
+        };
+        assert_eq!(tokio::join!(done, stopping).0, None);
+        assert_eq!(lines.with("waiting for it to end"), 3);
+        assert_eq!(lines.with("outage over"), 1);
+        assert!(outages.lines().is_empty());
     }
 }

@@ -11,10 +11,15 @@ use proto::stream::FILES;
 use proto::{Data, Event, FileId, User, header, subject};
 use sha2::{Digest, Sha256};
 use store::Journal;
-use store::journal::{Cell, Position, Settled};
+use store::journal::{Cell, Position, Register, Settled};
 
 use crate::nats::{self, Link, NATS};
 use crate::{Trouble, metering};
+
+/// What the journal remembers of `FILES`: when the stream was made that its marks are about.
+pub(crate) fn note() -> Register {
+    Register::new("stream", FILES.name)
+}
 
 /// How many outcomes are looked at in one go when those without a mark are published again.
 const PAGE: usize = 256;
@@ -124,6 +129,10 @@ impl Outbox {
     /// Takes back the marks of outcomes that `FILES` has lost, so that they are published again;
     /// answers how the stream is now. `before` is what it answered last: only a stream that was
     /// made anew or set back since has lost anything.
+    ///
+    /// By `JetStream`'s clock alone: the journal remembers when the stream was made that its marks
+    /// are about. Two replicas may both find it made anew; what is published twice is one to
+    /// whoever reads it.
     pub(crate) async fn recover(&self, before: Option<Extent>) -> Result<Extent, Trouble> {
         let away = |reason: String| Trouble::Outage {
             dependency: NATS,
@@ -139,7 +148,7 @@ impl Outbox {
             last: info.state.last_sequence,
         };
         if before.is_none_or(|before| before.created != now.created || before.last > now.last) {
-            let unmarked = self.journal.unmark(now.created, now.last).await?;
+            let unmarked = self.unmark(&now).await?;
             if unmarked > 0 {
                 tracing::warn!(
                     outcomes = unmarked,
@@ -148,6 +157,31 @@ impl Outbox {
             }
         }
         Ok(now)
+    }
+
+    /// Takes back the marks that this stream did not make, and remembers that the others are its.
+    async fn unmark(&self, now: &Extent) -> Result<u64, Trouble> {
+        let register = note();
+        let made = now.created.to_string().into_bytes();
+        let known = self.journal.read(&register).await?;
+        let others_before = match &known {
+            Some(known) if known.value == made => Timestamp::MIN,
+            Some(_) => Timestamp::MAX,
+            // Nothing was published yet.
+            None => now.created,
+        };
+        let unmarked = self.journal.unmark(others_before, now.last).await?;
+        match known {
+            Some(known) if known.value == made => {}
+            Some(known) => {
+                let replaced = self.journal.replace(&register, known.revision, &made);
+                replaced.await?;
+            }
+            None => {
+                self.journal.create(&register, &made).await?;
+            }
+        }
+        Ok(unmarked)
     }
 
     /// What the regular sweep looks at: nothing that a handler may be publishing right now. What a

@@ -291,7 +291,10 @@ async fn forget(service: &Service, gate: &Gate) {
     let Ok(before) = Timestamp::now().checked_sub(retention) else {
         return;
     };
-    let forget = async || Ok(service.journal.forget(before).await?);
+    let forget = async || {
+        service.journal.renew(&[], &[crate::outbox::note()]).await?;
+        Ok(service.journal.forget(before).await?)
+    };
     match service.outages.outlast(&service.stop, gate, forget).await {
         None | Some(Ok(0)) => {}
         Some(Ok(rows)) => tracing::info!(rows, "removed old rows of the journal"),

@@ -54,7 +54,7 @@ pub async fn setup(config: &Config) -> Result<Vec<String>, Trouble> {
         .await
         .map_err(|trouble: Trouble| match link.denied() {
             // The answer to a denied request never comes; what came instead says why.
-            Some(denied) => refused(denied),
+            Some(denied) => refused(denial(&config.nats, &denied)),
             None => trouble,
         })?;
     databases::readings(&config.store).await?;
@@ -62,6 +62,21 @@ pub async fn setup(config: &Config) -> Result<Vec<String>, Trouble> {
         databases::journal(&config.store, user).await?;
     }
     Ok(done)
+}
+
+/// The right that is missing matters to `setup` alone: any other user has not got many.
+fn denial(config: &config::nats::Config, denied: &str) -> String {
+    let setup = User::Setup.name();
+    match config.user.as_deref() {
+        Some(user) if user != setup => format!(
+            "NATS user `{user}` may not set up streams and consumers: run setup as NATS user \
+             `{setup}` (`nats.user`, `nats.password`)"
+        ),
+        _ => format!(
+            "{denied}; give the user the right that the contract's permissions list \
+             (deploy/nats/users.conf)"
+        ),
+    }
 }
 
 async fn make_stream(

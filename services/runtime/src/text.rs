@@ -44,6 +44,12 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
+/// `1 reading`, `1,440 readings`
+pub fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(number))
+}
+
 /// `14.2 kB`
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
@@ -87,6 +93,9 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+        assert_eq!(counted(1, "reading"), "1 reading");
+        assert_eq!(counted(0, "reading"), "0 readings");
+        assert_eq!(counted(1_440, "reading"), "1,440 readings");
         assert_eq!(count(7), "7");
         assert_eq!(count(1_440), "1,440");
         assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");

@@ -1,13 +1,19 @@
 //! `POST /events`: what stores push, into the stream `STORAGE` as it came.
 //!
 //! This is the only door to the outside, so everything has a limit: connections, requests at once,
-//! headers, body, and the time for each. Nothing is parsed here: 2xx means that JetStream has the
-//! body, and reading it comes after. What is refused may be lost, so it makes the watcher want a
-//! sweep.
+//! headers, body, and the time for each. Nothing is read here but whether it is JSON: 2xx means that
+//! JetStream has the body, and reading it comes after. What is refused may be lost, so it makes the
+//! watcher want a sweep.
+//!
+//! | body | answer | since |
+//! |---|---|---|
+//! | no JSON | 400 and why | no store sends it: whoever tries out an address or a proxy has to see it |
+//! | JSON that no known store sends | 200, then a dead letter with the reason | a store that is refused sends the same again, for ever (MinIO, and what is behind it waits), or never again (SNS, EventBridge) |
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -26,6 +32,7 @@ use hyper_util::service::TowerToHyperService;
 use proto::subject;
 use runtime::Trouble;
 use runtime::config::secret::Secret;
+use serde::de::IgnoredAny;
 use subtle::{Choice, ConstantTimeEq};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -86,6 +93,8 @@ struct Events {
     wanted: Wanted,
     limits: Limits,
     turns: Semaphore,
+    /// Whether the last body could not be stored: said once, until one is stored again.
+    away: AtomicBool,
 }
 
 impl Listener {
@@ -112,6 +121,7 @@ impl Listener {
                 wanted,
                 limits,
                 turns,
+                away: AtomicBool::new(false),
             }),
         })
     }
@@ -214,10 +224,12 @@ enum Refusal {
     TooSlow,
     /// The connection broke in the middle of the body.
     Broken,
+    /// The body is no JSON, and why.
+    NotJson(String),
     /// Too many at once.
     Busy,
     /// JetStream did not acknowledge it.
-    Away(String),
+    Away,
 }
 
 impl Events {
@@ -245,6 +257,8 @@ impl Events {
             .await
             .map_err(|_| Refusal::TooSlow)?
             .map_err(|error| Refusal::of_body(&error))?;
+        serde_json::from_slice::<IgnoredAny>(&body)
+            .map_err(|error| Refusal::NotJson(error.to_string()))?;
         self.store(body).await
     }
 
@@ -271,10 +285,28 @@ impl Events {
             sent.await?.await
         };
         let stored = around(Call::NotificationStore, Subject::NONE, stored).await;
-        stored.map(drop).map_err(|error| match error.kind() {
-            PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge,
-            _ => Refusal::Away(error.to_string()),
-        })
+        match stored {
+            Ok(_) => {
+                if self.away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("notifications are stored again");
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+                Err(Refusal::TooLarge)
+            }
+            Err(error) => {
+                if !self.away.swap(true, Ordering::Relaxed) {
+                    let reason = error.to_string();
+                    tracing::warn!(
+                        reason,
+                        "JetStream stores no notifications, so they are refused; what they are \
+                         about is found by listing"
+                    );
+                }
+                Err(Refusal::Away)
+            }
+        }
     }
 }
 
@@ -307,11 +339,12 @@ impl Refusal {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body took too long"),
             Self::Broken => (StatusCode::BAD_REQUEST, "the body broke off"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
-            Self::Away(reason) => {
-                tracing::debug!(reason, "a notification could not be stored");
-                (StatusCode::SERVICE_UNAVAILABLE, "JetStream is away")
+            Self::NotJson(why) => {
+                let said = format!("the body is no JSON ({why}): send notifications as they are\n");
+                return (StatusCode::BAD_REQUEST, said).into_response();
             }
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
+            Self::Away => (StatusCode::SERVICE_UNAVAILABLE, "JetStream is away"),
         };
         let mut response = (status, format!("{said}\n")).into_response();
         let headers = response.headers_mut();
@@ -319,14 +352,14 @@ impl Refusal {
             Self::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::Busy | Self::Away(_) => {
+            Self::Busy | Self::Away => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             // What is left of the body is not waited for.
             Self::TooLarge | Self::TooSlow => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::Encoded | Self::Broken => {}
+            Self::Encoded | Self::Broken | Self::NotJson(_) => {}
         }
         response
     }

@@ -3,7 +3,6 @@
 //! NATS syncs every message (`sync_interval: always`), SQLite every transaction; everything runs
 //! on this machine, this program among it.
 
-mod process;
 mod spread;
 
 use std::time::Duration;
@@ -13,9 +12,8 @@ use futures::StreamExt;
 use futures::stream;
 use jiff::{SignedDuration, Timestamp};
 use proto::What;
-use tests::{Installation, Upload, run, sample};
+use tests::{Installation, Upload, Usage, run, sample};
 
-use process::Usage;
 use spread::Spread;
 
 const BURST: usize = 1_000;

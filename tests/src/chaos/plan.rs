@@ -8,9 +8,9 @@ use fastrand::Rng;
 use proto::User;
 
 use super::content::{Content, Kind};
-use super::wire::{Forecast, Hits, Weather};
 use crate::installation::SERVICES;
 use crate::relay::Fate;
+use crate::wire::{Forecast, Hits, Weather};
 
 /// How long things happen. Everything that is broken by then is whole again.
 pub(super) const LENGTH: Duration = Duration::from_secs(36);

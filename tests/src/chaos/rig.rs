@@ -8,8 +8,8 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use servers::{MailCatcher, Nats};
 
 use super::clock::Clocks;
-use super::wire::Wire;
 use crate::shared::Storage;
+use crate::wire::Wire;
 
 /// A store that nobody else works on, wires before all servers, and clocks.
 #[derive(Debug)]

@@ -57,6 +57,11 @@ impl Armed {
 
     /// The points that it has hit so far, as a failpoint names them.
     pub fn hits(&self) -> Result<BTreeSet<String>> {
+        Ok(self.hits_in_order()?.into_iter().collect())
+    }
+
+    /// [`hits`](Self::hits), in the order in which they were hit first.
+    pub fn hits_in_order(&self) -> Result<Vec<String>> {
         let text = match std::fs::read_to_string(&self.hits) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             text => text?,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
@@ -11,12 +12,15 @@ use proto::User;
 use servers::Nats;
 use toml::{Table, Value};
 
+use super::outages::Wires;
 use super::site::{Addresses, Site};
 use super::{Grounds, Installation, SERVICES};
 use crate::bucket::Bucket;
 use crate::chaos::Rig;
+use crate::disk::Small;
 use crate::events::Follower;
-use crate::shared::shared;
+use crate::shared::{Storage, shared};
+use crate::wait::PATIENCE;
 use crate::{program, settings};
 
 /// An installation that is not started yet.
@@ -30,7 +34,12 @@ pub struct Builder {
     whole: bool,
     replicas: usize,
     rigged: Option<u64>,
+    wired: bool,
     secured_mail: bool,
+    own_store: bool,
+    unheard: bool,
+    patience: Duration,
+    small: Option<(Small, u64)>,
 }
 
 #[derive(Debug)]
@@ -51,7 +60,12 @@ impl Builder {
             whole: false,
             replicas: 1,
             rigged: None,
+            wired: false,
             secured_mail: false,
+            own_store: false,
+            unheard: false,
+            patience: PATIENCE,
+            small: None,
         }
     }
 
@@ -122,21 +136,51 @@ impl Builder {
         self
     }
 
+    /// Each service has wires of its own to the servers, which can be cut, and which count.
+    pub fn wired(mut self) -> Self {
+        self.wired = true;
+        self
+    }
+
     /// The mail server wants STARTTLS and a login.
     pub fn secured_mail(mut self) -> Self {
         self.secured_mail = true;
         self
     }
 
+    /// Has a store of its own, whose files go when it ends.
+    pub fn own_store(mut self) -> Self {
+        self.own_store = true;
+        self
+    }
+
+    /// Does not listen to what the services say: for more files than a test can hold.
+    pub fn unheard(mut self) -> Self {
+        self.unheard = true;
+        self
+    }
+
+    /// How long a test waits for anything.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// One of the disks has so many bytes. Only within [`run_apart`](crate::run_apart).
+    pub fn small_disk(mut self, which: Small, bytes: u64) -> Self {
+        self.small = Some((which, bytes));
+        self
+    }
+
     /// Starts everything; it is ready when this returns.
     pub async fn start(self) -> Result<Installation> {
-        let site = Site::start(self.replicas, self.secured_mail).await?;
+        let site = Site::start(self.replicas, self.secured_mail, self.small).await?;
         let grounds = self.grounds(&site).await?;
         let storage = grounds.storage();
         let (bucket, more, target) = self.make_buckets(&storage.client).await?;
         let watched: Vec<&Bucket> = [&bucket].into_iter().chain(&more).collect();
         let addresses = match &grounds {
-            Grounds::Shared(storage) => site.addresses(&storage.store),
+            Grounds::Shared(_) | Grounds::Own(_) => site.addresses(&storage.store),
             Grounds::Rigged(rig) => Addresses {
                 nats: format!("nats://{}", rig.nats.address),
                 store: format!("http://{}", rig.store.address),
@@ -145,7 +189,12 @@ impl Builder {
         };
         let (store, target_bucket) = (&storage.store, target.as_ref());
         let base = site.configuration(store, &addresses, &self.watched(&watched), target_bucket);
-        let configs = self.write(&base, site.folder.path())?;
+        let wires = if self.wired {
+            Some(Wires::start(site.nats.port(), store.port(), site.mail.port()).await?)
+        } else {
+            None
+        };
+        let configs = self.write(&base, wires.as_ref(), site.folder.path())?;
         setup(&configs[&User::Setup], &site.nats).await?;
         for bucket in watched {
             let relay = &storage.relay;
@@ -158,9 +207,15 @@ impl Builder {
             target,
             services: vec![],
             started: 0,
-            follower: Follower::start(&client).await?,
+            follower: if self.unheard {
+                Follower::deaf()
+            } else {
+                Follower::start(&client).await?
+            },
+            patience: self.patience,
             jetstream: jetstream::new(client),
             grounds,
+            wires,
             configs,
             site,
             finished: false,
@@ -181,6 +236,10 @@ impl Builder {
 
     async fn grounds(&self, site: &Site) -> Result<Grounds> {
         let Some(seed) = self.rigged else {
+            if self.own_store {
+                let storage = Storage::start(&site.folder.path().join("seaweedfs")).await?;
+                return Ok(Grounds::Own(Box::new(storage)));
+            }
             return Ok(Grounds::Shared(shared().await?));
         };
         let rig = Rig::start(site.folder.path(), &site.nats, &site.mail, seed).await?;
@@ -188,10 +247,18 @@ impl Builder {
     }
 
     /// Writes the configuration of each service, and answers where.
-    fn write(&self, base: &str, folder: &Path) -> Result<HashMap<User, PathBuf>> {
+    fn write(
+        &self,
+        base: &str,
+        wires: Option<&Wires>,
+        folder: &Path,
+    ) -> Result<HashMap<User, PathBuf>> {
         let mut configs = HashMap::new();
         for user in SERVICES.into_iter().chain([User::Setup]) {
             let mut table: Table = base.parse()?;
+            for (path, value) in wires.iter().flat_map(|wires| wires.settings(user)) {
+                settings::set(&mut table, path, value)?;
+            }
             for setting in &self.settings {
                 match setting {
                     Setting::One(path, value) => settings::set(&mut table, path, value.clone())?,

@@ -10,6 +10,7 @@ use servers::{MailCatcher, Nats, Port, SeaweedFs, nats};
 use tempfile::TempDir;
 
 use crate::bucket::Bucket;
+use crate::disk::{Disk, Small};
 use crate::service::address;
 use crate::shared::scratch;
 
@@ -23,6 +24,7 @@ pub(super) struct Site {
     /// Where each replica of the watcher takes notifications.
     pub(super) listen: Vec<Port>,
     pub(super) token: String,
+    pub(super) disk: Option<Disk>,
     /// Removed last.
     pub(super) folder: TempDir,
 }
@@ -37,10 +39,24 @@ pub(super) struct Addresses {
 
 impl Site {
     /// `watchers`: how many there may be at once; `secured`: the mail server wants STARTTLS and a
-    /// login.
-    pub(super) async fn start(watchers: usize, secured: bool) -> Result<Self> {
+    /// login; `small`: what lies on a disk of so many bytes.
+    pub(super) async fn start(
+        watchers: usize,
+        secured: bool,
+        small: Option<(Small, u64)>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir_in(scratch()?)?;
-        std::fs::create_dir_all(folder.path().join("data"))?;
+        let data = folder.path().join("data");
+        std::fs::create_dir_all(&data)?;
+        let disk = small.map(|(which, bytes)| {
+            let streams = folder.path().join("nats/jetstream");
+            let at = if which == Small::Streams {
+                &streams
+            } else {
+                &data
+            };
+            Disk::mount(at, bytes)
+        });
         let security = secured.then(|| security(folder.path())).transpose()?;
         let mail = folder.path().join("mail");
         Ok(Self {
@@ -52,6 +68,7 @@ impl Site {
             security,
             listen: (0..watchers).map(|_| Port::free()).collect::<Result<_>>()?,
             token: servers::random_secret(),
+            disk: disk.transpose()?,
             folder,
         })
     }

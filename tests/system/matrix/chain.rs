@@ -117,7 +117,7 @@ impl Chain {
             .set("nats.ack_wait", "1s")
             .set("nats.max_deliver", 10_000)
             .set("service.retry_after", "100ms")
-            .set("service.tries", 20)
+            .set("service.tries", 40)
             .config_of(User::Watcher, UNHEARD_OF)
             .secured_mail()
             .start()
@@ -129,6 +129,8 @@ impl Chain {
         match (self.user, self.share.0) {
             (User::Watcher, 0) => Some("journal.create.after@lease/"),
             (User::Watcher, _) => Some("journal.create.before@lease/"),
+            (User::Ingest, _) => Some("journal.create.before@stream/"),
+            (User::Mover, _) => Some("journal.create.after@stream/"),
             _ => None,
         }
     }
@@ -159,12 +161,12 @@ impl Chain {
 
     /// What has to happen for a point to be hit.
     fn before(point: &str) -> String {
-        if !point.starts_with("nats.nak.") && !point.ends_with("@tries/") {
+        if !is_of_a_second_try(point) {
             return String::new();
         }
         // A file is tried again, and once more: more often than there are files that earlier kills
         // have left on their way, less often than tries are allowed.
-        (1..=8)
+        (1..=16)
             .map(|hit| format!("objects.get.before:{hit}@-twice.csv=panic;"))
             .collect()
     }
@@ -203,7 +205,8 @@ impl Chain {
 
     fn is_mine(&self, point: &str) -> bool {
         let (index, count) = self.share;
-        let once = point.starts_with("journal.create.") && point.ends_with("@lease/");
+        let once = point.starts_with("journal.create.")
+            && (point.ends_with("@lease/") || point.ends_with("@stream/"));
         !once && point.bytes().map(usize::from).sum::<usize>() % count == index
     }
 
@@ -223,6 +226,11 @@ impl Chain {
         let mut pause = MORE;
         while status.is_none() && Instant::now() < end {
             files.put(landfall).await?;
+            if self.beside_another && is_of_a_second_try(point) {
+                // One round at a time, whatever comes again would always go to the other replica:
+                // the server gives to both in turn.
+                files.put(landfall).await?;
+            }
             status = service.ended_within(pause).await;
             if point.starts_with("smtp.quit.") {
                 // A session is ended where nothing comes in.
@@ -246,6 +254,11 @@ impl Chain {
         );
         Ok(Some(hits))
     }
+}
+
+/// Whether a point is hit only where something is tried again.
+fn is_of_a_second_try(point: &str) -> bool {
+    point.starts_with("nats.nak.") || point.ends_with("@tries/")
 }
 
 /// A point without the kind of thing that it was about.

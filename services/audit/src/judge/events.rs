@@ -35,7 +35,11 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
             Heard::Unreadable(_) => {}
         }
     }
+    let unknown = super::told(found, Rule::Arrived);
     for ((cell, step), copies) in &said {
+        if *step == Step::Watcher && unknown.contains(&cell.0.to_string()) {
+            continue;
+        }
         published(facts, *cell, *step, copies, found);
     }
     for (cell, way) in facts.judged() {
@@ -72,6 +76,7 @@ fn published(
             ),
             "the journal's counts; find out who published the other one",
         ));
+        return;
     }
     let way = facts.ways.get(&cell);
     let Some(outcome) = way.and_then(|way| way.outcome(step)) else {

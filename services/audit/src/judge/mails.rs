@@ -77,10 +77,13 @@ fn sent(way: &Way, mails: &[&Mail]) -> Option<(String, &'static str)> {
             ),
             "was the notifier's journal lost? Else find out who sent it",
         )),
-        (Some(_), [_, _, ..]) => Some((
-            format!("{} mails are about it: {}", mails.len(), names(mails)),
-            "this is an error of the notifier's; report it",
-        )),
+        // One that is there twice was told by its Message-ID.
+        (Some(_), [first, others @ ..]) if others.iter().any(|other| other.id != first.id) => {
+            Some((
+                format!("{} mails are about it: {}", mails.len(), names(mails)),
+                "this is an error of the notifier's; report it",
+            ))
+        }
         _ => None,
     }
 }

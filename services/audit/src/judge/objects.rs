@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::FileId;
+use runtime::text::{count, counted};
 
 use crate::event::{File, Move, Place, Said, Step};
 use crate::facts::{Cell, Facts, Filed, Source, Upload};
@@ -59,6 +60,15 @@ fn copy(facts: &Facts, file: &File, cell: Cell, place: &Place, found: &mut Vec<V
             format!("its copy {shown} is not there"),
             restore,
         ),
+        Some(filed) if filed.file.is_none() && filed.size == file.size => {
+            let what = format!("what lies at {shown} does not say in its metadata whose it is");
+            let next = format!(
+                "if somebody restored it, give it the metadata landfall-file-id={} and \
+                 landfall-replay={}; else {restore}",
+                file.id, cell.1
+            );
+            wrong(Rule::Copy, what, &next);
+        }
         Some(filed) if filed.file != Some(file.id) => {
             let whose = filed
                 .file
@@ -72,8 +82,9 @@ fn copy(facts: &Facts, file: &File, cell: Cell, place: &Place, found: &mut Vec<V
         }
         Some(filed) if filed.size != file.size => {
             let what = format!(
-                "its copy {shown} has {} bytes, and the file had {}",
-                filed.size, file.size
+                "its copy {shown} has {}, and the file had {}",
+                counted(filed.size, "byte"),
+                count(file.size)
             );
             wrong(Rule::Copy, what, restore);
         }
@@ -123,6 +134,11 @@ fn filed_rightly(
         return;
     };
     if !facts.chosen.contains(&id) {
+        return;
+    }
+    // Whose place it is lacks its copy, and that is told.
+    let taken = |(other, (_, own)): (&FileId, &(Cell, &Place))| *other != id && *own == place;
+    if archived.iter().any(taken) && archived.get(&id).is_none_or(|(_, own)| *own != place) {
         return;
     }
     let remove = "compare the two, and remove the one that is too many";

@@ -1,7 +1,10 @@
 //! The database holds what the files say.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use proto::FileId;
+use runtime::text;
 
 use crate::event::{Counts, Said, Step};
 use crate::facts::{Decision, Facts, Rows};
@@ -30,10 +33,16 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
             }
         }
     }
+    // What was counted in a copy that is not the file's says nothing of the file.
+    let foreign = super::told(found, Rule::Copy);
+    let mut compared = HashSet::new();
     for (id, recount) in &facts.recounts {
         let Some(file) = facts.file(*id) else {
             continue;
         };
+        if foreign.contains(&id.to_string()) {
+            continue;
+        }
         let mut wrong = |rule, what: String, next: &str| {
             found.push(Violation::new(rule, what, next).of(file));
         };
@@ -47,14 +56,16 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
                 "compare it with what was uploaded",
             ),
             Ok(counted) if was_ingested(facts, *id) => {
-                counts(&recount.said, counted, &mut wrong);
-                held(counted, &mut wrong);
+                if counts(&recount.said, counted, &mut wrong) {
+                    held(counted, &mut wrong);
+                    compared.insert(*id);
+                }
             }
             Ok(_) => {}
         }
     }
     for (id, rows) in &facts.rows {
-        owner(facts, *id, *rows, found);
+        owner(facts, *id, *rows, compared.contains(id), found);
     }
 }
 
@@ -63,8 +74,8 @@ fn was_ingested(facts: &Facts, id: FileId) -> bool {
     ways.any(|(_, way)| matches!(way.said(Step::Ingest), Some(Said::Ingested { .. })))
 }
 
-/// What the event says was counted is what the copy holds.
-fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
+/// Whether what the event says was counted is what the copy holds.
+fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) -> bool {
     let duplicated = counted.accepted - counted.distinct;
     // Where a file has more distinct readings than memory, duplicates may have gone unseen.
     let same = if said.at_least {
@@ -86,7 +97,9 @@ fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String,
         );
         let next = "compare the copy with what was uploaded; upload it again to have it as it is";
         wrong(Rule::Counts, what, next);
+        return false;
     }
+    true
 }
 
 /// Every reading of the file is in the database, and every row that names the file is its.
@@ -98,7 +111,11 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
         if *count > 0 {
             wrong(
                 rule,
-                format!("{count} of its {all} readings {what}: {first}"),
+                format!(
+                    "{} of its {} {what}: {first}",
+                    text::count(*count),
+                    text::counted(all, "reading")
+                ),
                 again,
             );
         }
@@ -123,14 +140,17 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
     if *count > 0 {
         wrong(
             Rule::Rows,
-            format!("{count} readings in the database name it and are not in it: {first}"),
+            format!(
+                "in the database, and not in the file: {} ({first})",
+                text::counted(*count, "reading")
+            ),
             "find out who wrote them, and delete them",
         );
     }
 }
 
 /// Rows are a file's that was to be stored.
-fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
+fn owner(facts: &Facts, id: FileId, rows: Rows, compared: bool, found: &mut Vec<Violation>) {
     let Rows { count, newest } = rows;
     let Some((_, way)) = facts.last_way(id) else {
         let order = Timestamp::from_microsecond(newest).unwrap_or(Timestamp::MAX);
@@ -139,7 +159,10 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
                 file: Some(id.to_string()),
                 ..Violation::new(
                     Rule::Rows,
-                    format!("{count} readings in the database name a file that nobody knows"),
+                    format!(
+                        "in the database, of a file that nobody knows: {}",
+                        text::counted(count, "reading")
+                    ),
                     "find out who wrote them, and delete them",
                 )
             });
@@ -164,11 +187,23 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, found: &mut Vec<Violation>) {
         _ => 0,
     };
     let allowed = ways.by_ref().map(|(_, way)| most(way)).max().unwrap_or(0);
-    if count > allowed {
+    let strays = || {
+        facts
+            .recounts
+            .get(&id)?
+            .counted
+            .as_ref()
+            .ok()
+            .map(|counted| counted.strays.count)
+    };
+    let told = compared && strays().is_some_and(|strays| strays > 0);
+    if count > allowed && !told {
         let said = way.said(Step::Ingest);
         let word = said.map_or("not decided on yet", |said| said.word());
         let what = format!(
-            "{count} readings in the database name it, and it may have {allowed}: it is {word}"
+            "in the database it has {}, and it may have {}: it is {word}",
+            text::counted(count, "reading"),
+            text::count(allowed)
         );
         let next = "find out who wrote them, and delete them";
         found.push(Violation::new(Rule::Rows, what, next).about((id, 0), facts.file(id)));

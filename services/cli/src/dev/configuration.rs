@@ -19,7 +19,7 @@ pub(crate) struct Wishes {
 }
 
 /// Where the servers are, and what they want to hear.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Connections {
     pub(crate) nats: String,
     pub(crate) operator: String,
@@ -46,6 +46,23 @@ impl Wishes {
         Config::read(Path::new("--delay"), &delay, [])
             .map_err(|_| Failure::Usage("--delay: expected a period like 10s or 10m".to_owned()))?;
         Ok(wishes)
+    }
+
+    /// The settings of the file that are not in force here: they are about other servers than
+    /// those that are started.
+    pub(crate) fn set_aside(&self) -> Vec<String> {
+        let mut here = self.table.clone();
+        connect(&mut here, &Connections::default(), Path::new(""));
+        let mut aside = Vec::new();
+        for (section, settings) in &self.table {
+            let here = here.get(section).and_then(Value::as_table);
+            for (setting, value) in settings.as_table().into_iter().flatten() {
+                if here.and_then(|here| here.get(setting)) != Some(value) {
+                    aside.push(format!("{section}.{setting}"));
+                }
+            }
+        }
+        aside
     }
 
     /// The buckets to make: those that are watched, and those that files are filed in.
@@ -242,6 +259,21 @@ mod tests {
             config.objects.endpoint.as_deref(),
             Some("http://127.0.0.1:2")
         );
+    }
+
+    #[test]
+    fn what_is_set_aside_is_known_by_its_name() {
+        let aside = |text| wishes(text, None).set_aside();
+        assert!(aside("").is_empty());
+        let kept = "[nats]\nreplicas = 1\n[notifier]\nto = [\"a@example.org\"]\n";
+        assert!(aside(kept).is_empty());
+        let text = r#"
+            nats = { url = "tls://nats.example.org", ack_wait = "20s" }
+            notifier = { delay = "3s", smtp = { host = "mail.example.org" } }
+            service = { listen = "127.0.0.1:9090", slots = 3 }
+        "#;
+        let expected = ["nats.url", "notifier.smtp", "service.listen"];
+        assert_eq!(aside(text), expected);
     }
 
     #[test]

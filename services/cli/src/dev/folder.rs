@@ -65,7 +65,7 @@ impl Folder {
     /// A new folder in `parent`. Those that others left behind are removed first.
     pub(crate) fn temporary(parent: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        remove_left_behind(parent)?;
+        remove_left_behind(parent, |folder| folder.join(KEPT).exists())?;
         loop {
             let random = &servers::random_secret()[..8];
             let path = parent.join(format!("{TEMPORARY}{random}"));
@@ -97,15 +97,17 @@ impl Folder {
         }
     }
 
-    /// Keeps it for somebody to look into.
+    /// Keeps it for somebody to look into, instead of those that were kept before.
     pub(crate) fn keep(&self) {
         let _ = fs::write(self.path.join(KEPT), "");
+        if let Some(parent) = self.path.parent() {
+            let _ = remove_left_behind(parent, |_| false);
+        }
     }
 }
 
-/// Removes the temporary folders in `parent` whose owners were killed. Those that failed in good
-/// order are kept: somebody may want to see why.
-fn remove_left_behind(parent: &Path) -> anyhow::Result<()> {
+/// Removes the temporary folders in `parent` that nobody has any more, but for those that are kept.
+fn remove_left_behind(parent: &Path, is_kept: impl Fn(&Path) -> bool) -> anyhow::Result<()> {
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
@@ -113,7 +115,7 @@ fn remove_left_behind(parent: &Path) -> anyhow::Result<()> {
         // Its owner says that it is to be kept before it gives the lock back.
         if temporary
             && let Taken::Ours(_lock) = attempt(&path)?
-            && !path.join(KEPT).exists()
+            && !is_kept(&path)
         {
             let _ = fs::remove_dir_all(&path);
         }
@@ -190,6 +192,23 @@ mod tests {
         let kept = Folder::take(&parent.path().join("dev")).unwrap();
         kept.remove_if_temporary();
         assert!(kept.path().exists());
+    }
+
+    #[test]
+    fn of_those_that_failed_the_last_is_kept() {
+        let parent = tempfile::tempdir().unwrap();
+        let failed = || Folder::temporary(parent.path()).unwrap();
+        let (first, second) = (failed(), failed());
+        let paths = [first.path.clone(), second.path.clone()];
+        first.keep();
+        // As long as its owner is there, it is in use.
+        second.keep();
+        drop((first, second));
+        let third = failed();
+        assert!(paths.iter().all(|path| path.exists()));
+        third.keep();
+        assert!(!paths.iter().any(|path| path.exists()));
+        assert!(third.path.exists());
     }
 
     #[test]

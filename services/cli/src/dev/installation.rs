@@ -35,6 +35,8 @@ pub(crate) struct Installation {
     pub(crate) browse: String,
     /// Where the mails are.
     pub(crate) mails: PathBuf,
+    /// The ports on which the services have their metrics.
+    pub(crate) metrics: Vec<(User, u16)>,
     servers: Group,
     services: Group,
     /// Its port stays this installation's while the watcher is down.
@@ -68,8 +70,17 @@ impl Installation {
         let file = folder.join(settings::FILE);
         let connections = connections(&state, &nats, &store, &mail);
         let text = wishes.effective(Some(&connections), folder);
+        let before = std::fs::read_to_string(&file).unwrap_or_default();
         process::write(&file, &text)?;
         let config = written(&file, &text)?;
+        let before = written(&file, &before).ok();
+        let gone = gone(before.as_ref(), &config);
+        if !gone.is_empty() {
+            let gone = gone.join(", ");
+            talk.note(&format!(
+                "profiles of the last start that are not in this one's configuration: {gone}"
+            ));
+        }
         set_up(&config, &nats, talk).await?;
 
         talk.note("starting the services");
@@ -84,6 +95,7 @@ impl Installation {
             service.ready().await?;
         }
         let (browse, mails) = (format!("{}/buckets/", store.filer()), mail.mails_folder());
+        let metrics = services.iter().map(Service::probes).collect();
         let servers = vec![Part::Nats(nats), Part::Store(store), Part::Mail(mail)];
         let services = services.into_iter().map(Part::Service).collect();
         Ok(Self {
@@ -91,6 +103,7 @@ impl Installation {
             config,
             browse,
             mails,
+            metrics,
             servers: Group::new(servers, *talk),
             services: Group::new(services, *talk),
             _watcher: watcher,
@@ -163,6 +176,14 @@ fn connections(state: &State, nats: &Nats, store: &SeaweedFs, mail: &MailCatcher
     }
 }
 
+/// The profiles that were configured before, and are not any more.
+fn gone<'a>(before: Option<&'a Config>, now: &Config) -> Vec<&'a str> {
+    let known = |name: &str| now.profiles.iter().any(|profile| profile.name == name);
+    let before = before.into_iter().flat_map(|before| &before.profiles);
+    let names = before.map(|profile| profile.name.as_str());
+    names.filter(|name| !known(name)).collect()
+}
+
 /// What `landfall setup` does, with its rights.
 async fn set_up(config: &Config, nats: &Nats, talk: &Talk) -> anyhow::Result<()> {
     let mut config = config.clone();
@@ -170,7 +191,10 @@ async fn set_up(config: &Config, nats: &Nats, talk: &Talk) -> anyhow::Result<()>
     config.nats.password = nats.password(User::Setup).map(Secret::new);
     let done = runtime::setup(&config).await.context("setup")?;
     if !done.is_empty() {
-        talk.note(&format!("set up {} streams and consumers", done.len()));
+        let done = done.len();
+        talk.note(&format!(
+            "made or changed {done} of the streams and consumers"
+        ));
     }
     Ok(())
 }
@@ -208,5 +232,22 @@ impl Group {
         self.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         tasks.join_all().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_that_are_not_given_again_are_known() {
+        let config = |text: &str| written(Path::new("x"), text).unwrap();
+        let before =
+            config("profiles = [{ name = \"a\", key = \"a/*\" }, { name = \"b\", key = \"b/*\" }]");
+        assert_eq!(gone(None, &before), [""; 0]);
+        assert_eq!(gone(Some(&before), &before), [""; 0]);
+        assert_eq!(gone(Some(&before), &config("")), ["a", "b"]);
+        let now = config("profiles = [{ name = \"b\" }]");
+        assert_eq!(gone(Some(&before), &now), ["a"]);
     }
 }

@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use objects::Objects;
 use proto::event::{Location, MailOutcome, MoveOutcome, Report};
 use proto::{Data, Event, File};
+use runtime::text::counted;
 use servers::mail::Mail;
 
 use super::installation::Installation;
 use super::talk::Talk;
 use crate::files::{Files, Seen};
 use crate::options::{self, Shape};
-use crate::output::{self, counted, plain};
+use crate::output::{self, plain};
 use crate::put::{self, Sent};
 use crate::record::Record;
 use crate::{describe, sample};
@@ -237,7 +238,8 @@ async fn stored(
     let count = readings.count(file.id).await?;
     ensure!(
         count == report.stored,
-        "the database has {count} readings of the file, {} are said to be stored",
+        "the database has {} of the file, and {} are said to be stored",
+        counted(count, "reading"),
         report.stored
     );
     talk.good(&format!(
@@ -257,8 +259,8 @@ async fn filed(
     let copy = copy.with_context(|| format!("{} is not there", destination.key))?;
     ensure!(
         copy.size == file.size,
-        "the copy has {} bytes of {}",
-        copy.size,
+        "the copy has {} of {}",
+        counted(copy.size, "byte"),
         file.size
     );
     let source = objects.head(&file.bucket, &file.key).await?;
@@ -283,7 +285,8 @@ fn mail_of(installation: &Installation, said: &Said, talk: &Talk) -> anyhow::Res
     let mails = servers::mail::read(&installation.mails)?;
     let found: Vec<&Mail> = mails.iter().filter(is_it).collect();
     let [mail] = found[..] else {
-        bail!("the mail server has {} mails {id}, not one", found.len());
+        let found = counted(found.len() as u64, "mail");
+        bail!("the mail server has {found} {id}, not one");
     };
     let text = installation.mails.join(format!("{:04}.txt", mail.number));
     talk.good("the mail came:");

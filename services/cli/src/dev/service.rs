@@ -61,6 +61,11 @@ impl Service {
         Ok(())
     }
 
+    /// Whose probes and metrics are on which port, as long as it is started again here.
+    pub(crate) fn probes(&self) -> (User, u16) {
+        (self.user, self.port.number())
+    }
+
     pub(crate) fn process(&self) -> &Process {
         &self.process
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use proto::User;
+
 use super::installation::Installation;
 use crate::output::short;
 use crate::{put, settings};
@@ -14,6 +16,7 @@ pub(crate) fn text(installation: &Installation, sensor: Option<&str>) -> String 
     let sensor = sensor.unwrap_or("SENSOR");
     let mails = short(&installation.mails);
     let browse = &installation.browse;
+    let metrics = ports(&installation.metrics);
     let endpoint = installation
         .config
         .objects
@@ -31,11 +34,19 @@ pub(crate) fn text(installation: &Installation, sensor: Option<&str>) -> String 
   browse it        {browse}
   mails            {mails}/
   logs             {folder}/logs/
+  metrics          http://127.0.0.1:PORT/metrics, PORT: {metrics}
 
 A plain file has the columns sensor_id, timestamp and value; profiles for other files go into a
 configuration of your own: make run CONFIG=FILE",
         file = settings::FILE,
     )
+}
+
+/// `watcher 40001, ingest 40002`
+fn ports(services: &[(User, u16)]) -> String {
+    let each = services.iter();
+    let each: Vec<String> = each.map(|(user, port)| format!("{user} {port}")).collect();
+    each.join(", ")
 }
 
 /// The command as it was typed, with the folder where that is not the default.
@@ -49,5 +60,16 @@ fn command(folder: &Path, shown: &str) -> String {
         typed
     } else {
         format!("{typed} --dir {shown}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_service_has_its_port() {
+        let services = [(User::Watcher, 40_001), (User::Ingest, 40_002)];
+        assert_eq!(ports(&services), "watcher 40001, ingest 40002");
     }
 }

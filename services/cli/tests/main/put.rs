@@ -185,6 +185,45 @@ async fn it_waits_until_every_file_has_ended_well() {
 }
 
 #[tokio::test]
+async fn it_waits_no_longer_than_it_is_told_to_and_says_what_for() {
+    let storage = Storage::new().await;
+    std::fs::write(storage.folder().join("a.csv"), "a").unwrap();
+    std::fs::write(storage.folder().join("b.csv"), "b").unwrap();
+    let put = storage.put(&["a.csv", "--wait=ingested"]);
+    let file = storage.arrives("incoming/a.csv").await;
+    let report = Report {
+        read: 1,
+        stored: 1,
+        ..Report::default()
+    };
+    let ingested = Ingested {
+        file,
+        replay: 0,
+        report,
+    };
+    let said = Data::Ingested(ingested);
+    storage.place.say(User::Ingest, said).await;
+    let output = put.await.unwrap();
+    let said = stdout(&output);
+    assert!(output.status.success(), "{said}{}", stderr(&output));
+    assert!(said.contains("1 reading stored"), "{said}");
+
+    let put = storage.put(&["b.csv", "--wait", "--timeout", "2s"]);
+    storage.arrives("incoming/b.csv").await;
+    let output = put.await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    let said = stderr(&output);
+    assert!(
+        said.starts_with("landfall: waited for 2s: incoming/b.csv: `arrived` at "),
+        "{said}"
+    );
+    assert!(said.ends_with(", ingest is next\n"), "{said}");
+
+    let output = storage.put(&["b.csv", "--timeout", "2s"]).await.unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[tokio::test]
 async fn a_file_that_fails_ends_it_with_1() {
     let storage = Storage::new().await;
     std::fs::write(storage.folder().join("a.csv"), "a").unwrap();
@@ -259,6 +298,21 @@ async fn who_stops_reading_does_not_keep_a_file_from_its_upload() {
         let key = format!("incoming/{name}");
         let there = storage.objects.head("sensors", &key).await.unwrap();
         assert!(there.is_some(), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_the_store_takes_for_a_path_elsewhere_is_refused_in_words() {
+    let storage = Storage::new().await;
+    std::fs::write(storage.folder().join("a.csv"), "a").unwrap();
+    for key in ["incoming/../x.csv", "incoming/./x.csv"] {
+        let output = storage.put(&["a.csv", "--key", key]).await.unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let said = format!(
+            "landfall: the store takes no key with `.` or `..` between its slashes: give {key} \
+             another --key\n"
+        );
+        assert_eq!(stderr(&output), said);
     }
 }
 

@@ -89,10 +89,18 @@ async fn a_metric_and_a_span_of_time_can_be_asked_for() {
 #[tokio::test]
 async fn a_sensor_without_readings_is_said_to_have_none() {
     let folder = database(1).await;
-    let output = run(folder.path(), &["readings", "s3"]).await;
-    assert!(output.status.success());
-    assert_eq!(stdout(&output), "");
-    assert_eq!(stderr(&output), "there are no such readings of `s3`\n");
+    for (arguments, said) in [
+        (&["readings", "s3"][..], "no readings of sensor `s3`\n"),
+        (
+            &["readings", "s2", "--metric", "P7"],
+            "no such readings of sensor `s2`\n",
+        ),
+    ] {
+        let output = run(folder.path(), arguments).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(stdout(&output), "");
+        assert_eq!(stderr(&output), said);
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use runtime::config::Profile;
 use runtime::config::profile::{Column, Header, Sensor, TimeFormat, Value};
+use runtime::text::counted;
 
 use super::record::Record;
 use super::refusal::shown;
@@ -14,11 +15,16 @@ const METRIC: &str = "value";
 /// first columns, in this order.
 const STANDARD: [&str; 4] = ["sensor_id", "timestamp", "value", "metric"];
 
+/// What stands between columns in files that are met, the profile's own apart.
+const DELIMITERS: [u8; 4] = [b';', b'\t', b'|', b','];
+
 /// A profile, made ready to read one file.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Between columns.
     pub delimiter: u8,
+    /// The profile's name.
+    name: String,
     header: Header,
     sensor: From,
     time: Column,
@@ -62,6 +68,7 @@ impl Rules {
                     profile.delimiter
                 )
             })?,
+            name: profile.name.clone(),
             header: profile.header,
             sensor,
             time: profile.time.clone(),
@@ -160,6 +167,17 @@ impl Layout {
 
     /// Lays `rules` over the first line. Answers one line if they do not fit.
     pub fn new(rules: &Rules, first: &Record<'_>) -> Result<Self, String> {
+        let layout = Self::lay(rules, first);
+        if layout.as_ref().is_ok_and(|layout| layout.begins(first)) {
+            return layout;
+        }
+        match other_delimiter(rules, first) {
+            Some(problem) => Err(problem),
+            None => layout,
+        }
+    }
+
+    fn lay(rules: &Rules, first: &Record<'_>) -> Result<Self, String> {
         match rules.header {
             Header::Yes => by_header(rules, first),
             Header::No => by_position(rules, first),
@@ -193,9 +211,17 @@ impl Layout {
 
     /// Whether a line could be a row: its time is a time, or a value is a number.
     fn is_data(&self, line: &Record<'_>) -> bool {
-        let time = time::parse(line.cell(self.time), self.time_format);
         let value = |(at, _): &(usize, String)| number::parse(line.cell(*at)).is_ok();
-        time.is_ok() || self.values.iter().any(value)
+        self.has_time(line) || self.values.iter().any(value)
+    }
+
+    /// Whether a line is surely the first of a file: its header, or a row with its time.
+    fn begins(&self, line: &Record<'_>) -> bool {
+        self.has_header || self.has_time(line)
+    }
+
+    fn has_time(&self, line: &Record<'_>) -> bool {
+        time::parse(line.cell(self.time), self.time_format).is_ok()
     }
 
     fn build(
@@ -247,6 +273,52 @@ fn metric_by_header(first: &Record<'_>, header: bool, at: usize) -> Result<Strin
     let name = names::check(first.cell(at));
     name.map(str::to_owned)
         .map_err(|reason| format!("the name of column {column} in the header {reason}"))
+}
+
+/// What to say of a first line that another delimiter cuts into the profile's columns; or, where
+/// its own does not cut it at all, into as many as the profile uses.
+fn other_delimiter(rules: &Rules, first: &Record<'_>) -> Option<String> {
+    let cuts = DELIMITERS.iter().filter_map(|delimiter| {
+        first.cut_at(*delimiter, |cut| {
+            let layout = Layout::lay(rules, cut);
+            // Where columns have no names, any line may be a header.
+            let named = rules
+                .columns()
+                .any(|column| matches!(column, Column::Name(_)));
+            let begins = |layout: &Layout| (named && layout.has_header) || layout.has_time(cut);
+            let fits = layout.as_ref().is_ok_and(begins);
+            (*delimiter, cut.width(), fits, layout.err())
+        })
+    });
+    let cuts: Vec<_> = cuts.collect();
+    if let Some((delimiter, ..)) = cuts.iter().find(|(.., fits, _)| *fits) {
+        return Some(separated(*delimiter, &rules.name));
+    }
+    let used = rules.columns().count().max(2);
+    let widest = cuts.into_iter().max_by_key(|(_, width, ..)| *width);
+    let (delimiter, _, _, problem) =
+        widest.filter(|(_, width, ..)| first.width() == 1 && *width >= used)?;
+    let separated = separated(delimiter, &rules.name);
+    Some(match problem {
+        Some(problem) => format!("{separated}; cut there, {problem}"),
+        None => separated,
+    })
+}
+
+fn separated(delimiter: u8, profile: &str) -> String {
+    let (looks, written) = match delimiter {
+        b'\t' => ("tab".to_owned(), "\\t".to_owned()),
+        other => {
+            let other = char::from(other);
+            (format!("`{other}`"), other.to_string())
+        }
+    };
+    let setting = format!("`delimiter = \"{written}\"`");
+    if profile == Profile::built_in().name {
+        format!("it looks {looks}-separated; give such files a profile with {setting}")
+    } else {
+        format!("it looks {looks}-separated; set {setting} in the profile `{profile}`")
+    }
 }
 
 /// Reads the first line as a header.
@@ -322,9 +394,9 @@ fn position_of(position: usize, first: &Record<'_>) -> Result<usize, String> {
     match position.checked_sub(1) {
         Some(at) if at < first.width() => Ok(at),
         _ => Err(format!(
-            "line {} has {} columns, and the profile uses column {position}",
+            "line {} has {}, and the profile uses column {position}",
             first.line,
-            first.width()
+            counted(first.width() as u64, "column")
         )),
     }
 }

@@ -3,6 +3,7 @@
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::Stop;
+use super::refusal::open_quote;
 
 /// More columns than a table has: bounds the memory of a line that is all delimiters.
 const MOST_COLUMNS: usize = 65_536;
@@ -64,6 +65,24 @@ impl<'a> Record<'a> {
         };
         let end = self.ends.get(at).copied().unwrap_or(start);
         trim(&self.cells[start..end])
+    }
+
+    /// The same record, cut at another delimiter, if that makes a record of it.
+    pub fn cut_at<T>(&self, delimiter: u8, read: impl Fn(&Record<'_>) -> T) -> Option<T> {
+        let mut records = Records::new(delimiter, self.raw.len());
+        let mut first = None;
+        let mut take = |record: &Record<'_>| {
+            first.get_or_insert_with(|| {
+                read(&Record {
+                    line: self.line,
+                    ..*record
+                })
+            });
+            Ok(())
+        };
+        records.push(self.raw, &mut take).ok()?;
+        records.finish(&mut take).ok()?;
+        first
     }
 
     /// Whether no cell holds anything: what spreadsheets leave below a table.
@@ -201,7 +220,7 @@ impl Records {
             self.ended += ended;
             let complete = result == ReadRecordResult::Record;
             if self.carried.len() + taken - usize::from(complete) > self.longest {
-                return Err(self.too_long());
+                return Err(self.too_long(&bytes[..taken]));
             }
             match result {
                 ReadRecordResult::Record => return Ok(Some(taken)),
@@ -250,12 +269,17 @@ impl Records {
         answer
     }
 
-    fn too_long(&self) -> Stop {
-        Stop::Unreadable(format!(
-            "line {} is longer than {} bytes ([ingest] longest_line); a quote that is never \
-             closed makes such lines",
-            self.line, self.longest
-        ))
+    /// Only in a quote does a record go on in the next line.
+    fn too_long(&self, bytes: &[u8]) -> Stop {
+        let (line, longest) = (self.line, self.longest);
+        let bytes = &bytes[..longest - self.carried.len()];
+        let quoted = line_breaks(&self.carried) + line_breaks(bytes) > 0;
+        Stop::Unreadable(if quoted {
+            let quote = open_quote(line);
+            format!("{quote}, or not within {longest} bytes ([ingest] longest_line)")
+        } else {
+            format!("line {line} is longer than {longest} bytes ([ingest] longest_line)")
+        })
     }
 }
 

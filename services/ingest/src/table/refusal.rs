@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use runtime::text::hides_or_steers;
+use runtime::text::{counted, hides_or_steers};
 
 /// How many characters of a cell are shown.
 const SHOWN: usize = 60;
@@ -66,10 +66,13 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Width { found, expected } => {
-                return write!(f, "has {found} columns where the file has {expected}");
+                let found = counted(*found as u64, "column");
+                return write!(f, "has {found} where the file has {expected}");
             }
             Self::LongName(most) => return write!(f, "is longer than {most} bytes"),
-            Self::OpenQuote => "opens a quote that is never closed",
+            Self::OpenQuote => {
+                "opens a quote that is never closed, and so takes the rest of the file along"
+            }
             Self::Empty => "is empty",
             Self::NotUtf8 => "is not UTF-8",
             Self::Nul => "holds a NUL character",
@@ -93,6 +96,11 @@ impl fmt::Display for Reason {
         };
         f.write_str(text)
     }
+}
+
+/// The one cause of whatever is wrong behind a quote that nobody closes.
+pub fn open_quote(line: u64) -> String {
+    format!("a quote opened in line {line} is never closed")
 }
 
 /// A cell as a person may see it: shortened, on one line, with nothing in it that steers a

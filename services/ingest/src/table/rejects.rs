@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use proto::event::Reject;
-use runtime::text::is_formula;
+use runtime::text::{count, is_formula};
 
 use super::Stop;
 use super::layout::Layout;
 use super::record::Record;
-use super::refusal::{Refusal, shown};
+use super::refusal::{Reason, Refusal, shown};
 
 /// How many refused rows an event and a mail show.
 const FIRST: usize = 5;
@@ -30,6 +30,8 @@ pub struct Rejects {
     rows: Vec<u8>,
     list: String,
     first: Vec<Reject>,
+    /// The line of a row that takes all that follow along: the first of `first`.
+    open_quote: Option<u64>,
     kept: u64,
     /// How many rows did not fit, and the line of the first.
     beyond: Option<(u64, u64)>,
@@ -47,6 +49,7 @@ impl Rejects {
             rows: vec![],
             list: String::new(),
             first: vec![],
+            open_quote: None,
             kept: 0,
             beyond: None,
         }
@@ -66,17 +69,12 @@ impl Rejects {
     ) -> Result<(), Stop> {
         if let Some((rows, _)) = &mut self.beyond {
             *rows += 1;
+            if refusal.reason == Reason::OpenQuote {
+                self.show(rejected(record, refusal, layout), refusal);
+            }
             return Ok(());
         }
-        let reject = Reject {
-            line: record.line,
-            column: refusal.column.map(|at| layout.column(at)),
-            value: shown(match refusal.column {
-                Some(at) => record.cell(at),
-                None => record.raw,
-            }),
-            reason: refusal.reason.to_string(),
-        };
+        let reject = rejected(record, refusal, layout);
         let entry = self.entry(&reject);
         let bytes = self.rows.len() + record.raw.len() + self.list.len() + entry.len();
         if bytes > self.most {
@@ -88,10 +86,19 @@ impl Rejects {
             self.list.push_str(&entry);
             self.kept += 1;
         }
-        if self.first.len() < FIRST {
+        self.show(reject, refusal);
+        Ok(())
+    }
+
+    /// Keeps it among those that are shown, if there is room: what explains others goes first.
+    fn show(&mut self, reject: Reject, refusal: Refusal) {
+        if refusal.reason == Reason::OpenQuote {
+            self.open_quote = Some(reject.line);
+            self.first.insert(0, reject);
+            self.first.truncate(FIRST);
+        } else if self.first.len() < FIRST {
             self.first.push(reject);
         }
-        Ok(())
     }
 
     fn entry(&self, reject: &Reject) -> String {
@@ -110,7 +117,13 @@ impl Rejects {
         self.kept == 0 && self.beyond.is_none()
     }
 
-    /// The first few.
+    /// The line of a row with a quote that is never closed, if there is one: the first of
+    /// [`Self::first`].
+    pub fn open_quote(&self) -> Option<u64> {
+        self.open_quote
+    }
+
+    /// The first few, and before them one that takes the rest of the file along.
     pub fn first(&self) -> &[Reject] {
         &self.first
     }
@@ -125,12 +138,28 @@ impl Rejects {
         let mut list = format!("{COLUMNS}{}", self.list);
         if let Some((rows, line)) = self.beyond {
             let reason = format!(
-                "{rows} more rows were refused from this line on; they are not kept here, only \
-                 in the file ([ingest] refused_rows)"
+                "{} refused from this line on; what is not kept here is in the file ([ingest] \
+                 refused_rows)",
+                match rows {
+                    1 => "1 more row was".to_owned(),
+                    rows => format!("{} more rows were", count(rows)),
+                }
             );
             list.push_str(&format!("{},{line},,,{}\n", self.file, quoted(&reason)));
         }
         list
+    }
+}
+
+fn rejected(record: &Record<'_>, refusal: Refusal, layout: &Layout) -> Reject {
+    Reject {
+        line: record.line,
+        column: refusal.column.map(|at| layout.column(at)),
+        value: shown(match refusal.column {
+            Some(at) => record.cell(at),
+            None => record.raw,
+        }),
+        reason: refusal.reason.to_string(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::layout::{Layout, Rules};
 use super::names::Names;
 use super::part::{Overlap, Part};
 use super::record::Record;
+use super::refusal::open_quote;
 use super::rejects::Rejects;
 use super::row::{Numbers, Row, readings_in};
 use super::{Counts, Room, Stop, Terms};
@@ -84,7 +85,12 @@ impl Rows {
         if record.is_blank() {
             return Ok(());
         }
-        let layout = Layout::new(&self.rules, record).map_err(Stop::Unreadable)?;
+        let layout = Layout::new(&self.rules, record).map_err(|problem| {
+            Stop::Unreadable(match record.open_quote {
+                true => open_quote(record.line),
+                false => problem,
+            })
+        })?;
         let has_header = layout.has_header;
         self.layout = Some(layout);
         self.begin_part()?;

@@ -5,7 +5,7 @@ use proto::File;
 use proto::event::{MoveOutcome, Moved};
 
 use crate::relay::When;
-use crate::site::{Site, ingested, run, site};
+use crate::site::{Site, die, ingested, labels, run, site};
 
 /// What somebody else does in the middle of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +100,7 @@ async fn a_crash_between_two_requests_is_made_good_by_the_next_try() {
             let file = site.upload(&key, "the file").await;
             let event = ingested(&file);
             let mut held = site.relay.hold(number, when);
-            tokio::select! {
-                moved = run(&mover, &event) => panic!("{case}: {moved:?}"),
-                () = held.reached() => {}
-            }
+            die(&mover, &event, &mut held).await;
             outside.act(&site, &key).await;
             site.relay.count();
             let moved = run(&mover, &event).await.unwrap();
@@ -137,10 +134,7 @@ async fn a_copy_that_is_spoilt_before_it_is_verified_leaves_the_source_until_it_
     let site = site().await;
     let mover = site.mover().await;
     let file = site.upload("in/a.csv", "the file").await;
-    let labels = [
-        (label::FILE_ID, file.id.to_string()),
-        (label::REPLAY, "0".to_owned()),
-    ];
+    let labels = labels(&file);
     let mut held = site.relay.hold(3, When::Before);
     let event = ingested(&file);
     let acting = async {
@@ -164,10 +158,7 @@ async fn a_copy_that_is_spoilt_each_time_never_costs_the_source() {
     let site = site().await;
     let mover = site.mover().await;
     let file = site.upload("in/a.csv", "the file").await;
-    let labels = [
-        (label::FILE_ID, file.id.to_string()),
-        (label::REPLAY, "0".to_owned()),
-    ];
+    let labels = labels(&file);
     let (s3, bucket) = (site.s3.clone(), site.bucket.clone());
     site.relay.watch(move |_, when, line| {
         let mut request = s3.put_object().bucket(&bucket).key("processed/in/a.csv");
@@ -202,10 +193,7 @@ async fn a_spoilt_copy_whose_source_is_gone_is_told_and_kept() {
     let site = site().await;
     let mover = site.mover().await;
     let file = site.upload("in/a.csv", "the file").await;
-    let labels = [
-        (label::FILE_ID, file.id.to_string()),
-        (label::REPLAY, "0".to_owned()),
-    ];
+    let labels = labels(&file);
     site.put_labelled(&site.bucket, "processed/in/a.csv", "half", &labels)
         .await;
     site.delete("in/a.csv").await;

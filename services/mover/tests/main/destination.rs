@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use mover::Mover;
 use mover::claim::{Claims, Shelf};
 use mover::filing::{Filing, Places};
 use mover::label;
@@ -12,7 +13,7 @@ use proto::event::{Location, MoveOutcome};
 use store::journal::Register;
 
 use crate::relay::When;
-use crate::site::{Site, archived, ingested, run, site};
+use crate::site::{Site, archived, die, ingested, run, site};
 
 fn awkward() -> Vec<String> {
     let mut keys: Vec<String> = [
@@ -140,14 +141,9 @@ async fn two_files_that_want_one_name_are_both_filed() {
     assert_eq!(site.keys(&second).await, Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn the_next_upload_of_a_key_is_filed_beside_the_first() {
-    let site = site().await;
-    let mover = site.mover().await;
-    let first = site.upload("in/a.csv", "one").await;
-    run(&mover, &ingested(&first)).await.unwrap();
+async fn the_next_is_filed_beside_the_first(site: &Site, mover: &Mover) {
     let next = site.upload("in/a.csv", "two").await;
-    let moved = run(&mover, &ingested(&next)).await.unwrap();
+    let moved = run(mover, &ingested(&next)).await.unwrap();
     let tagged = format!("processed/in/a.csv~{}", next.id.short());
     assert_eq!(archived(&moved), tagged);
     assert_eq!(
@@ -158,6 +154,15 @@ async fn the_next_upload_of_a_key_is_filed_beside_the_first() {
 }
 
 #[tokio::test]
+async fn the_next_upload_of_a_key_is_filed_beside_the_first() {
+    let site = site().await;
+    let mover = site.mover().await;
+    let first = site.upload("in/a.csv", "one").await;
+    run(&mover, &ingested(&first)).await.unwrap();
+    the_next_is_filed_beside_the_first(&site, &mover).await;
+}
+
+#[tokio::test]
 async fn a_copy_whose_claim_was_forgotten_is_not_overwritten() {
     let site = site().await;
     let mover = site.mover().await;
@@ -165,15 +170,7 @@ async fn a_copy_whose_claim_was_forgotten_is_not_overwritten() {
     run(&mover, &ingested(&first)).await.unwrap();
     // Journals keep their rows for 90 days, archives for ever.
     site.journal.forget(jiff::Timestamp::MAX).await.unwrap();
-    let next = site.upload("in/a.csv", "two").await;
-    let moved = run(&mover, &ingested(&next)).await.unwrap();
-    let tagged = format!("processed/in/a.csv~{}", next.id.short());
-    assert_eq!(archived(&moved), tagged);
-    assert_eq!(
-        site.bytes("processed/in/a.csv").await.as_deref(),
-        Some("one")
-    );
-    assert_eq!(site.bytes(&tagged).await.as_deref(), Some("two"));
+    the_next_is_filed_beside_the_first(&site, &mover).await;
 }
 
 #[tokio::test]
@@ -185,10 +182,7 @@ async fn somebody_elses_object_keeps_its_name_and_the_choice_outlasts_it() {
     let event = ingested(&file);
     // HEAD, COPY (412), HEAD, HEAD; then the copy to the tagged name has been made.
     let mut held = site.relay.hold(5, When::After);
-    tokio::select! {
-        moved = run(&mover, &event) => panic!("{moved:?}"),
-        () = held.reached() => {}
-    }
+    die(&mover, &event, &mut held).await;
     assert_eq!(
         site.bytes("processed/in/a.csv").await.as_deref(),
         Some("somebody's")
@@ -226,10 +220,7 @@ async fn a_move_that_was_begun_ends_where_it_was_begun_whatever_is_set_by_then()
     let file = site.upload("in/a.csv", "the file").await;
     let event = ingested(&file);
     let mut held = site.relay.hold(5, When::After);
-    tokio::select! {
-        moved = run(&mover, &event) => panic!("{moved:?}"),
-        () = held.reached() => {}
-    }
+    die(&mover, &event, &mut held).await;
     site.relay.count();
     site.config.mover.processed = "done/".to_owned();
     let other = site.mover().await;
@@ -247,10 +238,7 @@ async fn the_claim_is_in_the_journal_before_the_copy_is_made() {
     let file = site.upload("in/a.csv", "the file").await;
     let event = ingested(&file);
     let mut held = site.relay.hold(1, When::Before);
-    tokio::select! {
-        moved = run(&mover, &event) => panic!("{moved:?}"),
-        () = held.reached() => {}
-    }
+    die(&mover, &event, &mut held).await;
     let name = format!("{}/processed/in/a.csv", site.bucket);
     let register = Register::new("destination", name);
     let claim = site.journal.read(&register).await.unwrap().unwrap();

@@ -11,7 +11,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use futures::StreamExt;
 use jiff::Timestamp;
-use mover::Mover;
+use mover::{Mover, label};
 use objects::Objects;
 use proto::event::{Ingested, MoveOutcome, Moved, Rejected, Report};
 use proto::{Data, Event, File, FileId, User};
@@ -24,7 +24,7 @@ use store::Journal;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::relay::Relay;
+use crate::relay::{Held, Relay};
 
 static STORE: OnceCell<(SeaweedFs, TempDir)> = OnceCell::const_new();
 static BUCKETS: AtomicUsize = AtomicUsize::new(0);
@@ -226,6 +226,22 @@ pub(crate) async fn run(mover: &Mover, event: &Event) -> Result<Moved, Trouble> 
         Some(Data::Moved(moved)) => Ok(moved),
         other => panic!("the mover says {other:?}"),
     }
+}
+
+/// The mover dies over an event, at a request that is held, and stays so.
+pub(crate) async fn die(mover: &Mover, event: &Event, at: &mut Held) {
+    tokio::select! {
+        moved = run(mover, event) => panic!("it came to its end: {moved:?}"),
+        () = at.reached() => {}
+    }
+}
+
+/// What a copy of a file's first way is labelled with.
+pub(crate) fn labels(file: &File) -> [(&'static str, String); 2] {
+    [
+        (label::FILE_ID, file.id.to_string()),
+        (label::REPLAY, "0".to_owned()),
+    ]
 }
 
 /// Where the file was archived.

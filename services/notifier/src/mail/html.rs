@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use runtime::text::counted;
+
 use super::story::{Row, Story, Verdict};
 
 /// The page.
@@ -32,7 +34,10 @@ pub(crate) fn html(story: &Story) -> String {
     for paragraph in &story.paragraphs {
         put(
             &mut page,
-            format_args!("<p style=\"margin:0 0 12px\">{}</p>\n", outside(paragraph)),
+            format_args!(
+                "<p style=\"margin:0 0 12px;word-break:break-word\">{}</p>\n",
+                outside(paragraph)
+            ),
         );
     }
     rejects(&mut page, &story.rejects, story.more_rejects);
@@ -45,7 +50,7 @@ pub(crate) fn html(story: &Story) -> String {
 fn badge(verdict: Verdict) -> String {
     let colour = match verdict {
         Verdict::Stored => "#1a7f37",
-        Verdict::Partly => "#9a6700",
+        Verdict::Partly | Verdict::Empty => "#9a6700",
         Verdict::Rejected | Verdict::Failed => "#cf222e",
     };
     format!(
@@ -82,7 +87,8 @@ fn rejects(page: &mut String, rows: &[Row], more: u64) {
         put(
             page,
             format_args!(
-                "<tr><td style=\"{CELL}\" colspan=\"2\">and {more} more lines</td></tr>\n"
+                "<tr><td style=\"{CELL}\" colspan=\"2\">and {}</td></tr>\n",
+                counted(more, "more line")
             ),
         );
     }

@@ -2,7 +2,7 @@
 
 use proto::event::{DeadLetter, Failed, Location, MoveOutcome, Moved, Reject, Report};
 use proto::{Data, Event, File, User};
-use runtime::text::count;
+use runtime::text::{count, counted};
 
 use super::figures::{bytes, time};
 use crate::visible::{name, visible};
@@ -33,6 +33,8 @@ pub(crate) enum Verdict {
     Stored,
     /// Some of it was stored.
     Partly,
+    /// It holds no readings.
+    Empty,
     /// Nothing was stored: the file was refused.
     Rejected,
     /// A step gave up.
@@ -79,6 +81,7 @@ impl Verdict {
         match self {
             Self::Stored => "stored",
             Self::Partly => "partly stored",
+            Self::Empty => "no readings",
             Self::Rejected => "rejected",
             Self::Failed => "failed",
         }
@@ -89,7 +92,7 @@ fn ingested(moved: &Moved) -> Story {
     let report = &moved.report;
     let name = name(&moved.file.key, MOST_NAME);
     let partly = report.rejected > 0;
-    let stored = readings(report.stored);
+    let stored = counted(report.stored, "reading");
     let (subject, happened) = if report.read == 0 {
         (
             format!("{name}: no readings"),
@@ -102,33 +105,39 @@ fn ingested(moved: &Moved) -> Story {
                 count(report.rejected)
             ),
             format!(
-                "{} of the file's {} are in the database. {}",
+                "{} of the file's {} {} in the database. {}",
                 count(report.stored),
-                readings(report.read),
+                counted(report.read, "reading"),
+                are(report.stored),
                 refused(report)
             ),
         )
     } else {
         (
             format!("{name}: {stored} stored"),
-            format!("The file was read to its end, and its {stored} are in the database."),
+            format!(
+                "The file was read to its end, and its {stored} {} in the database.",
+                are(report.stored)
+            ),
         )
     };
     let mut paragraphs = vec![happened];
-    if partly && report.rejects.is_some() {
-        paragraphs.push(
-            "The refused rows are kept in a file of their own (below), each with its reason. \
-             Correct them there and upload that file: it loads as it is."
-                .to_owned(),
-        );
+    if let (Some(rows), Some(reasons)) = (&report.rejects, report.reasons()) {
+        paragraphs.push(format!(
+            "The refused rows are kept in {}, and what is wrong with each is listed in {}. \
+             Correct the rows, and upload them as {}: they load as they are.",
+            place(rows),
+            visible(&reasons.key, MOST_KEY),
+            source(&moved.file)
+        ));
     }
     paragraphs.extend(whereabouts(moved));
     Story {
         subject,
-        verdict: if partly {
-            Verdict::Partly
-        } else {
-            Verdict::Stored
+        verdict: match report.read {
+            0 => Verdict::Empty,
+            _ if partly => Verdict::Partly,
+            _ => Verdict::Stored,
         },
         name,
         paragraphs,
@@ -149,10 +158,17 @@ fn rejected(moved: &Moved, reason: &str) -> Story {
     let report = &moved.report;
     let mut paragraphs = vec![
         format!("The file was rejected: {}.", sentence(reason)),
-        "Nothing of it is in the database. Correct the file and upload it again; a new upload is \
-         a new file."
-            .to_owned(),
+        format!(
+            "Nothing of it is in the database. Correct the file, and upload it whole as {}.",
+            source(&moved.file)
+        ),
     ];
+    if let Some(reasons) = report.reasons() {
+        paragraphs.push(format!(
+            "What is wrong with each refused row is listed in {}.",
+            place(&reasons)
+        ));
+    }
     paragraphs.extend(whereabouts(moved));
     Story {
         subject: format!("{name}: rejected"),
@@ -280,6 +296,9 @@ fn places(moved: &Moved) -> Vec<(&'static str, String)> {
     if let Some(rejects) = &moved.report.rejects {
         facts.push(("Refused rows", place(rejects)));
     }
+    if let Some(reasons) = moved.report.reasons() {
+        facts.push(("Reasons", place(&reasons)));
+    }
     facts
 }
 
@@ -338,11 +357,14 @@ fn refused(report: &Report) -> String {
     format!("{what}{}.", lines(report))
 }
 
+fn are(number: u64) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
 fn lines(report: &Report) -> String {
     match report.rejected_lines {
         0 => String::new(),
-        1 => " in 1 line".to_owned(),
-        lines => format!(" in {} lines", count(lines)),
+        lines => format!(" in {}", counted(lines, "line")),
     }
 }
 
@@ -355,16 +377,19 @@ fn place(location: &Location) -> String {
     )
 }
 
+/// Where it was uploaded: what is uploaded there is read by the same profile, as a file of its
+/// own.
+fn source(file: &File) -> String {
+    let File { bucket, key, .. } = file;
+    place(&Location {
+        bucket: bucket.clone(),
+        key: key.clone(),
+    })
+}
+
 /// A reason as the end of a sentence.
 fn sentence(reason: &str) -> String {
     visible(reason.trim().trim_end_matches('.'), MOST_REASON)
-}
-
-fn readings(number: u64) -> String {
-    match number {
-        1 => "1 reading".to_owned(),
-        _ => format!("{} readings", count(number)),
-    }
 }
 
 #[cfg(test)]

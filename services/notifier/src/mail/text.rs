@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use runtime::text::counted;
+
 use super::story::Story;
 
 /// Values longer than this go below their label.
@@ -25,7 +27,7 @@ pub(crate) fn text(story: &Story) -> String {
         if story.more_rejects > 0 {
             line(
                 &mut text,
-                format_args!("- and {} more lines", story.more_rejects),
+                format_args!("- and {}", counted(story.more_rejects, "more line")),
             );
         }
     }

@@ -44,6 +44,7 @@ fn claimed() -> Row {
     waiting().claim(
         "me-0".to_owned(),
         time("2026-11-22T09:10:01Z"),
+        time("2026-11-22T09:10:01Z"),
         Duration::from_secs(690),
         taken(),
     )
@@ -145,7 +146,7 @@ fn a_claim_without_a_body_is_undone_as_if_it_had_not_been() {
 #[test]
 fn every_try_of_an_attempt_has_the_same_message_id_and_date() {
     let first = time("2026-11-22T09:10:01Z");
-    let again = waiting().not_now("451 later", vec![], first, RETRIES);
+    let again = waiting().not_now("451 later", vec![], first, first, RETRIES);
     assert_eq!(again.message_id(&from()), waiting().message_id(&from()));
     assert_eq!(again.date(time("2026-11-23T00:00:00Z")), first);
 }
@@ -156,7 +157,7 @@ fn a_mail_that_nobody_takes_for_days_is_refused_with_the_last_words() {
     let mut now = time("2026-11-22T09:10:01Z");
     let first = now;
     loop {
-        row = row.not_now("451 later", taken(), now, RETRIES);
+        row = row.not_now("451 later", taken(), now, now, RETRIES);
         match row.next(now) {
             Next::Sleep(due) => now = due,
             next => break assert_eq!(next, Next::Over),
@@ -223,12 +224,12 @@ proptest! {
                 }
                 (Next::GiveUp, _) => row.unanswered(),
                 (Next::Try, 0) => row.refused("554 no", vec![], now),
-                (Next::Try, 1) => row.not_now("451 later", vec![], now, RETRIES),
+                (Next::Try, 1) => row.not_now("451 later", vec![], now, now, RETRIES),
                 (Next::Try, claimed_and) => {
-                    let row = row.claim("c".to_owned(), now, Duration::from_secs(60), taken());
+                    let row = row.claim("c".to_owned(), row.date(now), now, Duration::from_secs(60), taken());
                     match claimed_and {
                         2 => row.answered(MailOutcome::Accepted, "250 ok"),
-                        3 => row.not_now("452 full", row.denied("452 full"), now, RETRIES),
+                        3 => row.not_now("452 full", row.denied("452 full"), now, now, RETRIES),
                         4 => row.unclaimed(),
                         _ => row,
                     }

@@ -12,8 +12,9 @@ use std::task::{Context, Poll, ready};
 use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, BufReader, ReadBuf};
 
-/// What a server may say before we say something, in bytes.
-const MOST: usize = 64 * 1024;
+/// What a server may say before we say something, in bytes. Of an answer of many lines, lettre reads
+/// all again with each line.
+const MOST: usize = 16 * 1024;
 
 /// A stream of bytes in both directions: TCP, or TLS on it.
 pub(super) trait Wire:

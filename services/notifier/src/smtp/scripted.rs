@@ -37,23 +37,35 @@ pub(crate) enum Act {
     Say(String),
     /// Says this, and hangs up.
     SayAndCut(String),
-    /// Says a line without end.
-    Flood,
+    /// Says this again and again, without end.
+    Flood(String),
     /// Hangs up.
     Cut,
     /// Says nothing more.
     Stall,
 }
 
-/// Where in which connection (from 0) the client is, and the line it sent.
+impl Act {
+    /// Whether it says definitely that the server does not have a mail.
+    fn denies(&self) -> bool {
+        let (Self::Say(words) | Self::SayAndCut(words)) = self else {
+            return false;
+        };
+        words.starts_with(['4', '5'])
+    }
+}
+
+/// Where in which connection (from 0) the client is, the line it sent, and the receivers that were
+/// taken so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn<'a> {
     pub(crate) on: On,
     pub(crate) connection: usize,
     pub(crate) line: &'a str,
+    pub(crate) to: &'a [String],
 }
 
-/// A mail whose body the server has answered with 2xx.
+/// A mail that the server has, whatever it said of it: it came in whole, and was not denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub(crate) connection: usize,
@@ -284,6 +296,7 @@ impl<'a> Session<'a> {
 
     async fn body(&mut self, wire: &mut Wire) -> Result<(), Over> {
         let mut body = vec![];
+        let mut answered = false;
         loop {
             let mut line = vec![];
             if wire.read_until(b'\n', &mut line).await? == 0 {
@@ -293,13 +306,23 @@ impl<'a> Session<'a> {
                 self.shared.bodies.fetch_add(1, Ordering::SeqCst);
                 match self.act(On::BodyBegun, "") {
                     Act::Agree => {}
-                    _ => return Err(Over),
+                    Act::Say(early) => {
+                        say(wire, &early).await?;
+                        answered = true;
+                    }
+                    act => {
+                        perform(act, wire, "").await?;
+                    }
                 }
             }
             if line == b".\r\n" {
                 break;
             }
             body.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        }
+        if answered {
+            // It has said all that it will say.
+            return Err(Over);
         }
         let taken = Taken {
             connection: self.connection,
@@ -309,7 +332,7 @@ impl<'a> Session<'a> {
         };
         let act = self.act(On::Body, "");
         // Taken before it is said: a client that does not hear it must not send again.
-        if matches!(act, Act::Agree | Act::Cut | Act::Stall) {
+        if !act.denies() {
             self.shared.taken.lock().unwrap().push(taken);
         }
         perform(act, wire, "250 2.0.0 queued as 1").await?;
@@ -321,6 +344,7 @@ impl<'a> Session<'a> {
             on,
             connection: self.connection,
             line,
+            to: &self.to,
         })
     }
 
@@ -333,16 +357,23 @@ impl<'a> Session<'a> {
 async fn perform(act: Act, wire: &mut Wire, usual: &str) -> Result<bool, Over> {
     match act {
         Act::Agree => say(wire, usual).await.map(|()| true),
-        Act::Say(words) => say(wire, &words).await.map(|()| words.starts_with('2')),
+        Act::Say(words) => {
+            say(wire, &words).await?;
+            Ok(words.get(..1) == usual.get(..1))
+        }
         Act::SayAndCut(words) => {
             say(wire, &words).await?;
             Err(Over)
         }
-        Act::Flood => loop {
-            wire.get_mut().write_all(&[b'2'; 4096]).await?;
+        Act::Flood(text) => loop {
+            wire.get_mut().write_all(text.repeat(64).as_bytes()).await?;
         },
         Act::Cut => Err(Over),
-        Act::Stall => std::future::pending().await,
+        Act::Stall => {
+            // Until the client has waited long enough.
+            tokio::io::copy(wire, &mut tokio::io::sink()).await?;
+            Err(Over)
+        }
     }
 }
 

@@ -69,6 +69,17 @@ fn envelope() -> Envelope {
 
 const MAIL: &[u8] = b"Subject: x\r\n\r\n.a line that begins with a dot\r\n..\r\nend\r\n";
 
+/// What the server is ready for.
+async fn offered(client: &Client, envelope: &Envelope) -> Box<dyn Offer> {
+    let offer = client.offer(envelope).await;
+    offer.unwrap_or_else(|no| panic!("{no:?}"))
+}
+
+async fn send(client: &Client) -> Result<Fate, Refusal> {
+    let offer = client.offer(&envelope()).await?;
+    Ok(offer.hand_over(MAIL).await)
+}
+
 fn agree(_: &Turn<'_>) -> Act {
     Act::Agree
 }

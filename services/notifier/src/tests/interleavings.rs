@@ -26,6 +26,7 @@ fn any_chaos() -> impl Strategy<Value = Chaos> {
         later: mails.1,
         never: mails.2,
         lost: mails.3,
+        at_once: false,
     })
 }
 

@@ -1,5 +1,7 @@
 //! The whole service on a real NATS server, with mail servers that are real or do as a test wants.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use runtime::config::notifier::{Outcome, Route};
 use servers::{MailCatcher, Port};
 use tokio::time::sleep;
 
+use super::phases::{LATER, NEVER, expected, say};
 use super::stage::{Stage, catcher, stored_at, until};
 use crate::fixtures::{failed, moved_event, rejected, said};
 use crate::smtp::scripted::{Act, On, Server, Tls, Turn};
@@ -66,7 +69,7 @@ async fn a_file_that_was_filed_away_is_told_of_once_after_the_delay() {
     let event = moved_event("incoming/pump 7.csv");
     let first = stage.say(&event).await;
     let stored = stored_at(&stage.message("FILES", first).await);
-    // After the duplicate window of 100 ms it is a message of its own.
+    // After the duplicate window of 100 ms it is a message of its own: that time has to pass.
     sleep(Duration::from_millis(150)).await;
     stage.say(&event).await;
     let notified = stage.notified().await;
@@ -204,6 +207,92 @@ async fn a_refused_mail_is_told_with_the_servers_words() {
     assert_eq!((server.bodies(), dead_letters(&stage).await), (0, 0));
 }
 
+/// Each mail has a receiver of its own, by whom the server knows what to do about it the first time.
+#[tokio::test]
+async fn whatever_the_server_does_each_of_many_mails_ends_once() {
+    let mut cases = vec![];
+    for on in [On::Rcpt, On::Data, On::BodyBegun, On::Body] {
+        for act in [
+            say(LATER),
+            say(NEVER),
+            say("what?"),
+            Act::Flood("2".to_owned()),
+            Act::Cut,
+            Act::Stall,
+        ] {
+            cases.push((on, act));
+        }
+    }
+    let script = cases.clone();
+    let seen = Mutex::new(HashSet::new());
+    let server = Server::start(Tls::None, move |turn| {
+        match (turn.on, turn.connection % 5) {
+            (On::Connect, 2) => return Act::Cut,
+            (On::Mail, 4) => return Act::SayAndCut("421 4.3.2 closing".to_owned()),
+            _ => {}
+        }
+        let receiver = match turn.on {
+            On::Rcpt => turn.line.split_once('<').map(|(_, address)| address),
+            _ => turn.to.first().map(String::as_str),
+        };
+        let number = receiver.and_then(|address| address.split_once('@')?.0.parse().ok());
+        let Some(number) = number.filter(|number: &usize| script[*number].0 == turn.on) else {
+            return Act::Agree;
+        };
+        if seen.lock().unwrap().insert(number) {
+            script[number].1.clone()
+        } else {
+            Act::Agree
+        }
+    })
+    .await;
+    let mut stage = Stage::set(server.port).await;
+    let notifier = &mut stage.config.notifier;
+    // Ten of these for the body.
+    notifier.smtp.timeout = Duration::from_millis(500);
+    notifier.smtp.connections = 8;
+    notifier.routes = (0..cases.len())
+        .map(|number| Route {
+            name: format!("case-{number}"),
+            bucket: None,
+            key: Some(format!("incoming/{number}.csv")),
+            profile: None,
+            outcome: None,
+            to: vec![format!("{number}@example.com")],
+            delay: None,
+        })
+        .collect();
+    let replicas = [stage.notifier(), stage.notifier()];
+    for number in 0..cases.len() {
+        stage
+            .say(&rejected_event(&format!("incoming/{number}.csv")))
+            .await;
+    }
+    let mut told = HashMap::new();
+    while told.len() < cases.len() {
+        let notified = stage.notified().await;
+        let route = notified.route.clone().unwrap();
+        let number: usize = route.strip_prefix("case-").unwrap().parse().unwrap();
+        let outcome = notified.outcome;
+        assert!(
+            told.insert(number, outcome)
+                .is_none_or(|other| other == outcome)
+        );
+    }
+    for replica in replicas {
+        replica.stop().await;
+    }
+    let taken = server.taken();
+    for (number, (on, act)) in cases.iter().enumerate() {
+        let address = format!("{number}@example.com");
+        let have = taken.iter().filter(|taken| taken.to == [address.clone()]);
+        let (outcome, _, expected) = expected(*on, act);
+        let seen = (told[&number], have.count());
+        assert_eq!(seen, (outcome, expected), "{act:?} on {on:?}");
+    }
+    assert_eq!(dead_letters(&stage).await, 0);
+}
+
 #[tokio::test]
 async fn an_outage_of_the_mail_server_costs_no_try_and_stops_no_event() {
     let folder = tempfile::tempdir().unwrap();
@@ -255,6 +344,7 @@ async fn two_replicas_that_are_woken_many_times_send_one_body() {
         for event in &events {
             stage.publish(subject::DELAY_DUE.to_owned(), event).await;
         }
+        // Wakes that are spread over the second in which the mails become due.
         sleep(Duration::from_millis(100)).await;
     }
     for _ in &events {

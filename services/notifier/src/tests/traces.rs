@@ -112,6 +112,7 @@ impl Offer for Scripted {
 struct Scene {
     world: Arc<World>,
     event: Event,
+    post: Arc<dyn Post>,
     a: Arc<Desk>,
     b: Arc<Desk>,
     mails: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -139,7 +140,8 @@ impl Scene {
         });
         let scene = Self {
             a: world.desk(0, Some(Arc::clone(&post))),
-            b: world.desk(0, Some(post)),
+            b: world.desk(0, Some(Arc::clone(&post))),
+            post,
             world,
             event,
             mails,
@@ -308,6 +310,46 @@ async fn late_receivers_are_waited_for_for_an_hour() {
         assert_eq!(*without, minutes >= 60, "after {minutes} minutes");
     }
     assert!(!asked[0].1 && asked.last().unwrap().1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_wrong_puts_no_mail_off_and_leaves_no_late_receiver_out() {
+    for hours in [-6, 6] {
+        let later = Fate::NotNow("451 4.3.0 later".to_owned());
+        let replies = [Reply::NotNow, body(later), Reply::NotNow];
+        let mut scene = Scene::of(moved(), &replies).await;
+        scene.a = scene
+            .world
+            .desk(hours * 3600, Some(Arc::clone(&scene.post)));
+        let heard = scene.world.now();
+        while scene.outcome().is_none() {
+            let wake = scene.until_ordered().await;
+            scene.work(&scene.a, &wake).await.unwrap();
+        }
+        assert_eq!(scene.outcome(), Some(MailOutcome::Accepted));
+        let took = scene.world.now().duration_since(heard);
+        assert!(took < SignedDuration::from_hours(1), "{took:#}");
+        assert!(scene.asked.lock().unwrap().iter().all(|asked| !asked.1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wake_that_has_waited_takes_nothing_of_a_late_receivers_hour() {
+    let mut scene = Scene::of(moved(), &[Reply::NotNow, Reply::NotNow]).await;
+    let mut wake = scene.until_ordered().await;
+    sleep(Duration::from_mins(70)).await;
+    // Started since: it knows of no time but the wake's.
+    scene.a = scene.world.desk(0, Some(Arc::clone(&scene.post)));
+    loop {
+        scene.work(&scene.a, &wake).await.unwrap();
+        if scene.outcome().is_some() {
+            break;
+        }
+        wake = scene.until_ordered().await;
+    }
+    let asked = scene.asked.lock().unwrap();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|(_, without)| !without));
 }
 
 #[tokio::test(start_paused = true)]

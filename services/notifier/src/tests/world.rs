@@ -12,7 +12,7 @@ use async_nats::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use proto::event::{MailOutcome, Notified};
 use proto::{Data, Event, subject};
-use runtime::{Message, Step, Trouble};
+use runtime::{Config, Message, Step, Trouble};
 use store::journal::Entry;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,8 @@ pub(crate) struct Chaos {
     pub(crate) never: u64,
     /// Its answer to the body is lost.
     pub(crate) lost: u64,
+    /// Nothing takes any time.
+    pub(crate) at_once: bool,
 }
 
 /// What became of a body as the mail server knows it, and whether the sender heard so.
@@ -135,18 +137,32 @@ impl World {
     }
 
     async fn takes_a_while(&self) {
+        if self.chaos.at_once {
+            return;
+        }
         let while_ = Duration::from_millis(1 + self.random(50));
         sleep(while_).await;
     }
 
     /// A desk of a replica whose clock is off by `skew` seconds.
     pub(crate) fn desk(self: &Arc<Self>, skew: i64, post: Option<Arc<dyn Post>>) -> Arc<Desk> {
+        let post = post.unwrap_or_else(|| Arc::new(Mx(Arc::clone(self))));
+        self.desk_of(&fixtures::config(25), skew, post)
+    }
+
+    /// A desk with settings of its own.
+    pub(crate) fn desk_of(
+        self: &Arc<Self>,
+        config: &Config,
+        skew: i64,
+        post: Arc<dyn Post>,
+    ) -> Arc<Desk> {
         let world = Arc::clone(self);
         Arc::new(Desk::new(
-            fixtures::settings(&fixtures::config(25)),
+            fixtures::settings(config),
             Arc::new(Registers(Arc::clone(self))),
             Arc::new(Delay(Arc::clone(self))),
-            post.unwrap_or_else(|| Arc::new(Mx(Arc::clone(self)))),
+            post,
             move || world.now() + SignedDuration::from_secs(skew),
         ))
     }

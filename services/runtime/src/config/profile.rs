@@ -80,6 +80,12 @@ impl Profile {
         glob::matches(&self.bucket, bucket) && glob::matches(&self.key, key)
     }
 
+    /// Whether it surely is for every file that `other` is for. Only the plain cases are seen.
+    fn covers(&self, other: &Self) -> bool {
+        let bucket = self.bucket == other.bucket || ["*", "**"].contains(&&*self.bucket);
+        bucket && (self.key == other.key || self.key == "**")
+    }
+
     /// Hex SHA-256 of [`Profile::canonical`]: two profiles with the same hash read a file alike.
     pub fn hash(&self) -> String {
         let digest = Sha256::digest(self.canonical().as_bytes());
@@ -137,6 +143,16 @@ pub(super) fn check(profiles: &[Profile]) -> Result<(), Wrong> {
     for (index, profile) in profiles.iter().enumerate() {
         check_one(profile)
             .map_err(|(setting, what)| Wrong::new(format!("profiles[{index}].{setting}"), what))?;
+        if let Some(first) = profiles[..index].iter().find(|first| first.covers(profile)) {
+            return Err(Wrong::new(
+                format!("profiles[{index}].key"),
+                format!(
+                    "no file ever comes to the profile `{}`: `{}` stands before it and takes them \
+                     all",
+                    profile.name, first.name
+                ),
+            ));
+        }
     }
     Ok(())
 }

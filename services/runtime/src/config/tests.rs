@@ -1,6 +1,7 @@
 //! How settings are read.
 
 mod profiles;
+mod readme;
 mod refused;
 
 use std::path::{Path, PathBuf};
@@ -152,9 +153,9 @@ fn what_is_shown_can_be_read_again() {
          [[notifier.routes]]\nname = \"r\"\nkey = \"**/x\"\nto = []\ndelay = \"5m\"\n\
          [[notifier.routes]]\nname = \"s\"\noutcome = \"failed\"\nto = []\n\
          [[watcher.buckets]]\nname = \"in\"\n\
-         [[profiles]]\nname = \"wide\"\nsensor = \"file_name\"\ntime = 1\nbudget = 7\n\
+         [[profiles]]\nname = \"wide\"\nkey = \"wide/*\"\nsensor = \"file_name\"\ntime = 1\nbudget = 7\n\
          values = [2, { column = \"c\", metric = \"m\" }]\n\
-         [[profiles]]\nname = \"fixed\"\nsensor = { fixed = \"s1\" }\nheader = \"no\"\ntime = 1\n\
+         [[profiles]]\nname = \"fixed\"\nkey = \"fixed/*\"\nsensor = { fixed = \"s1\" }\nheader = \"no\"\ntime = 1\n\
          budget = \"0.5%\"\ndelimiter = \"\\t\"\n\
          [[profiles]]\nname = \"column\"\nsensor = { column = 2 }\nmetric = \"m\"\n",
         &[],

@@ -15,8 +15,8 @@ const SUSPECT: u64 = 3;
 /// What was held together comes again together, within this time.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// Lets suspects be worked on one at a time, in the order of their sequences, and after the next
-/// death in the opposite order: so what lies on either side of a deadly one is done before its
+/// Lets suspects be worked on one at a time, from the last sequence to the first, and after the
+/// next death the other way: so what lies on either side of a deadly one is done before its
 /// turn, within two deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {

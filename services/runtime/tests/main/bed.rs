@@ -18,7 +18,10 @@ use servers::nats::{Access, Options};
 use store::journal::{Cell, Settled};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+use crate::events::moved;
 
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -366,6 +369,20 @@ where
     async fn run(&self, event: Event, run: usize) -> Result<Option<Data>, Trouble> {
         self(event, run).await
     }
+}
+
+/// A step each of whose runs needs a permit to come to its end, and the permits.
+pub(crate) fn held() -> (Arc<Does<impl AsyncStep>>, Arc<Semaphore>) {
+    let permits = Arc::new(Semaphore::new(0));
+    let gate = Arc::clone(&permits);
+    let step = Does::new(move |event: Event, _| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(Some(moved(&event)))
+        }
+    });
+    (step, permits)
 }
 
 pub(crate) fn outage() -> Trouble {

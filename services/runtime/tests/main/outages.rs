@@ -9,8 +9,9 @@ use futures::StreamExt;
 use proto::{Event, User, consumer};
 use runtime::{Context, Trouble};
 use servers::nats::Access;
+use tokio::sync::Semaphore;
 
-use crate::bed::{Bed, Does, outage, retry, until};
+use crate::bed::{Bed, Does, held, outage, retry, until};
 use crate::events::{ingested, moved, publish};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,20 +86,16 @@ async fn an_outage_longer_than_all_deliveries_counts_no_try_and_pulls_nothing() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_that_is_free_during_an_outage_stays_free() {
     let bed = Bed::new(&[("SERVICE__SLOTS", "2")]).await;
-    let (away, busy) = (
-        Arc::new(AtomicBool::new(true)),
-        Arc::new(AtomicBool::new(true)),
-    );
-    let (plug, hurry) = (Arc::clone(&away), Arc::clone(&busy));
+    let away = Arc::new(AtomicBool::new(true));
+    let release = Arc::new(Semaphore::new(0));
+    let (plug, gate) = (Arc::clone(&away), Arc::clone(&release));
     let step = Does::new(move |event: Event, _| {
-        let (away, busy) = (Arc::clone(&away), Arc::clone(&busy));
+        let (away, gate) = (Arc::clone(&away), Arc::clone(&gate));
         async move {
             if event.about().0.key == "needy.csv" && away.load(Ordering::SeqCst) {
                 return Err(outage());
             }
-            while busy.load(Ordering::SeqCst) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            gate.acquire().await.unwrap().forget();
             Ok(Some(moved(&event)))
         }
     });
@@ -109,8 +106,9 @@ async fn a_slot_that_is_free_during_an_outage_stays_free() {
     }
     let service = bed.mover(step.clone());
     service.wait_until_it_says("s3 is away").await;
-    hurry.store(false, Ordering::SeqCst);
+    release.add_permits(6);
     bed.wait_for_events("moved", 1).await;
+    // Time enough for the free slot to take the next one, if it did.
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(bed.events("moved").await.len(), 1);
     plug.store(false, Ordering::SeqCst);
@@ -155,17 +153,7 @@ async fn a_service_that_stops_in_an_outage_hands_back_and_does_not_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_while_the_server_is_killed_is_handled_when_it_is_back() {
     let mut bed = Bed::new(&[("SERVICE__SLOTS", "4")]).await;
-    let slow = Arc::new(AtomicBool::new(true));
-    let hurry = Arc::clone(&slow);
-    let step = Does::new(move |event: Event, _| {
-        let slow = Arc::clone(&slow);
-        async move {
-            while slow.load(Ordering::SeqCst) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            Ok(Some(moved(&event)))
-        }
-    });
+    let (step, release) = held();
     let service = bed.mover(step.clone());
     let ingest = bed.jetstream(User::Ingest).await;
     for index in 0..40 {
@@ -178,9 +166,13 @@ async fn what_waits_while_the_server_is_killed_is_handled_when_it_is_back() {
     bed.nats.kill().await;
     service.wait_until_it_says("nats: not connected").await;
     service.wait_until_it_says("nats is away").await;
-    // Half of the work ends while there is nobody to tell.
-    hurry.store(false, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // What is held ends while there is nobody to tell.
+    release.add_permits(4);
+    until("the work has ended", async || {
+        (release.available_permits() == 0).then_some(())
+    })
+    .await;
+    release.add_permits(36);
     bed.nats.restart().await.unwrap();
     service.wait_until_ready().await;
 
@@ -204,17 +196,7 @@ async fn what_waits_while_the_server_is_killed_is_handled_when_it_is_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_again_while_it_is_held_is_not_begun_again() {
     let bed = Bed::new(&[("SERVICE__SLOTS", "8")]).await;
-    let slow = Arc::new(AtomicBool::new(true));
-    let hurry = Arc::clone(&slow);
-    let step = Does::new(move |event: Event, _| {
-        let slow = Arc::clone(&slow);
-        async move {
-            while slow.load(Ordering::SeqCst) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            Ok(Some(moved(&event)))
-        }
-    });
+    let (step, release) = held();
     let service = bed.mover(step.clone());
     let ingest = bed.jetstream(User::Ingest).await;
     for key in ["a.csv", "b.csv"] {
@@ -234,7 +216,7 @@ async fn what_is_sent_again_while_it_is_held_is_not_begun_again() {
         (consumer.cached_info().num_redelivered == 2).then_some(())
     })
     .await;
-    hurry.store(false, Ordering::SeqCst);
+    release.add_permits(2);
     bed.wait_for_events("moved", 2).await;
     bed.wait_until_done(&consumer::mover()).await;
     service.stop().await.unwrap();

@@ -5,4 +5,5 @@
 mod children;
 mod mail;
 mod nats;
+mod permissions;
 mod seaweedfs;

@@ -25,7 +25,7 @@ fn talk_until(end: &str, port: u16, user: Option<(&str, &str)>, lines: &str) -> 
     said
 }
 
-fn talk(port: u16, user: Option<(&str, &str)>, lines: &str) -> String {
+pub(crate) fn talk(port: u16, user: Option<(&str, &str)>, lines: &str) -> String {
     talk_until("PONG\r\n", port, user, lines)
 }
 
@@ -33,28 +33,6 @@ fn talk(port: u16, user: Option<(&str, &str)>, lines: &str) -> String {
 fn ask(port: u16, subject: &str, body: &str, end: &str) -> String {
     let lines = format!("SUB r 1\r\nPUB {subject} r {}\r\n{body}\r\n", body.len());
     talk_until(end, port, None, &lines)
-}
-
-#[tokio::test]
-async fn a_user_may_do_what_the_contract_says_and_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let nats = Nats::start(folder.path(), Options::default())
-        .await
-        .unwrap();
-    let password = nats.password(User::Mover).unwrap();
-    let mover = Some(("mover", password));
-    assert_eq!(
-        talk(nats.port(), mover, "PUB files.0.moved.default 0\r\n\r\n"),
-        "PONG\r\n"
-    );
-    let denied = talk(nats.port(), mover, "PUB files.0.arrived.default 0\r\n\r\n");
-    assert!(denied.contains("Permissions Violation"), "{denied}");
-    let denied = talk(nats.port(), mover, "SUB files.> 1\r\n");
-    assert!(denied.contains("Permissions Violation"), "{denied}");
-    let refused = talk(nats.port(), Some(("mover", "wrong")), "");
-    assert!(refused.contains("Authorization Violation"), "{refused}");
-    let refused = talk(nats.port(), None, "");
-    assert!(refused.contains("Authorization Violation"), "{refused}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, ffi};
 
 use crate::{Error, Result};
 
@@ -122,10 +122,7 @@ impl Database {
         match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
             | None => Error::Broken(format!("{}: {error}", self.path.display())),
-            Some(code) => self.away(match advice(code) {
-                Some(advice) => format!("{error}; {advice}"),
-                None => error.to_string(),
-            }),
+            Some(_) => self.away(advised(error)),
         }
     }
 
@@ -277,13 +274,23 @@ fn fault_of_opening(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             "give this user the right to write the file and its folder"
         }
-        _ => return away(path, error.to_string()),
+        _ => return away(path, advised(error)),
     };
     Error::Broken(format!("{}: {error}; {advice}", path.display()))
 }
 
-fn advice(code: ErrorCode) -> Option<&'static str> {
-    match code {
+/// An error, and how to mend it.
+fn advised(error: &rusqlite::Error) -> String {
+    match error.sqlite_error().and_then(advice) {
+        Some(advice) => format!("{error}; {advice}"),
+        None => error.to_string(),
+    }
+}
+
+fn advice(error: &ffi::Error) -> Option<&'static str> {
+    match error.code {
+        // Where a full disk has no room for the log's index, it is no more than an I/O error.
+        _ if error.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Some("make room on its disk"),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             Some("another process has held the file for 5 seconds")
         }

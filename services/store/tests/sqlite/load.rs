@@ -68,6 +68,7 @@ async fn the_log_stays_short_while_two_write_and_somebody_always_reads() {
         loop {
             for turn in [1, 0] {
                 begin_to_read(&readers[turn]);
+                // The reading.
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 readers[1 - turn].execute_batch("COMMIT").unwrap();
             }

@@ -45,6 +45,7 @@ async fn a_lock_that_is_held_for_a_moment_is_waited_for() {
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let release = async {
+        // The moment for which the other one works.
         tokio::time::sleep(Duration::from_millis(300)).await;
         other.execute_batch("COMMIT").unwrap();
     };

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use proto::FileId;
 use proto::event::{Arrived, FoundBy};
+use proto::{FileId, User};
 
 use crate::bed::{Bed, until};
 
@@ -70,6 +70,34 @@ async fn ten_notifications_of_one_upload_are_one_file() {
     assert_eq!(ids.len(), 1);
     assert!(arrived.iter().all(|other| *other == arrived[0]));
     assert_eq!(arrived.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_store_publishes_itself_is_heard() {
+    let bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch_deafly().await;
+    let store = bed.jetstream(User::Storage).await;
+    // MinIO and RustFS wait for JetStream's answer, versitygw does not.
+    for (subject, key) in [("storage.minio", "a"), ("storage.rustfs", "b")] {
+        let key = format!("incoming/{key}.csv");
+        bed.upload(&key, "one").await;
+        let stored = store.publish(subject, bed.webhook(&key).into()).await;
+        stored.unwrap().await.unwrap();
+    }
+    bed.upload("incoming/c.csv", "one").await;
+    let unanswered = bed.webhook("incoming/c.csv").into();
+    let versitygw = store.client();
+    versitygw
+        .publish("storage.versitygw", unanswered)
+        .await
+        .unwrap();
+    let arrived = bed.wait_for_arrived(3).await;
+    watcher.stop().await;
+    assert!(
+        arrived
+            .iter()
+            .all(|arrived| arrived.found_by == FoundBy::Notification)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ async fn a_body_of_nobody_is_taken_and_becomes_a_dead_letter_with_its_reason() {
     let bed = Bed::new(NO_SWEEP).await;
     let watcher = bed.watch_deafly().await;
     watcher.notify(b"{\"hello\": \"world\"}").await;
-    watcher.notify(b"\x00\xff not even text").await;
+    watcher.notify(b"[\"hello\"]").await;
     let reasons = until("two dead letters", async || {
         let reasons = reasons(&bed).await;
         (reasons.len() == 2).then_some(reasons)

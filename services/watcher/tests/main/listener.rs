@@ -82,6 +82,35 @@ async fn what_is_no_notification_in_form_is_refused_by_its_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_json_is_refused_with_the_reason_and_not_stored() {
+    let bed = Bed::new(NO_SWEEP).await;
+    let watcher = bed.watch_deafly().await;
+    for (body, why) in [
+        (&b""[..], "EOF while parsing a value at line 1 column 0"),
+        (b"hello", "expected value at line 1 column 1"),
+        (b"\x00\xff", "expected value at line 1 column 1"),
+        (
+            b"{\"Records\":[",
+            "EOF while parsing a list at line 1 column 12",
+        ),
+        (b"{} {}", "trailing characters at line 1 column 4"),
+    ] {
+        let refused = watcher.post(TOKEN, body).await;
+        assert_eq!(refused.status, 400, "{why}");
+        let said = format!("the body is no JSON ({why}): send notifications as they are\n");
+        assert!(refused.text.ends_with(&said), "{refused:?}");
+    }
+    // However deep.
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    for json in ["[]", "7", "{\"hello\":\"world\"}", &deep] {
+        assert_eq!(watcher.post(TOKEN, json.as_bytes()).await.status, 200);
+    }
+    bed.wait_until_worked_off().await;
+    watcher.stop().await;
+    assert_eq!(bed.last_sequence("STORAGE").await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_may_be_as_large_as_a_message_and_no_larger() {
     let bed = Bed::new(NO_SWEEP).await;
     let watcher = bed.watch_deafly().await;

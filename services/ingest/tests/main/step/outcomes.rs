@@ -112,6 +112,11 @@ async fn a_file_that_is_no_table_is_rejected_with_one_line() {
             b"sensor_id,timestamp,value\nx,1700000000,1\ny,never,1\n",
             "1 line of 2 could not be read, and the profile `default` allows 1% of them: line 3, column timestamp: `never` is neither an ISO 8601 nor a Unix time",
         ),
+        (
+            "e.csv",
+            b"x,1700000000,1\ny,\"1700000001,1\nx,1700000002,1\n",
+            "a quote opened in line 2 is never closed; so 3 lines of 4 could not be read, and the profile `default` allows 1% of them",
+        ),
     ] {
         let arrived = bed.upload(name, bytes).await;
         let (reason, report) = rejected(run(&bed.ingest(), &arrived).await);

@@ -1,3 +1,4 @@
+use runtime::config::Profile;
 use serde_json::{Value, json};
 
 use crate::reading::{Plain, profile, read, read_pieces, terms};
@@ -144,4 +145,62 @@ fn a_header_that_lacks_a_column_is_said_so_in_one_line() {
         ),
         "two columns have the metric `a`"
     );
+}
+
+#[test]
+fn a_wrong_delimiter_is_named_with_the_one_to_set() {
+    let separated = |by: &str, written: &str| {
+        format!("it looks {by}-separated; set `delimiter = \"{written}\"` in the profile `test`")
+    };
+    let semicolon = separated("`;`", ";");
+    for text in [
+        "sensor_id;timestamp;value\ns;1700000000;5\n",
+        "\n\nsensor_id;timestamp;value\n",
+        "Sensor_ID ; Timestamp;\"Value\"",
+        "s;1700000000;5\n",
+        "s;2023-11-14T22:13:20;5,5\n",
+        // Cut at its decimal commas, it has the three columns that are wanted.
+        "1,5;2023-11-14T22:13:20;2,5\n",
+    ] {
+        assert_eq!(problem(&json!({}), text), semicolon, "{text}");
+    }
+    for (text, expected) in [
+        ("sensor_id\ttimestamp\tvalue\n", separated("tab", "\\t")),
+        ("sensor_id|timestamp|value\n", separated("`|`", "|")),
+    ] {
+        assert_eq!(problem(&json!({}), text), expected);
+    }
+    assert_eq!(
+        problem(&json!({ "delimiter": ";" }), "sensor_id,timestamp,value\n"),
+        separated("`,`", ",")
+    );
+    for settings in [
+        json!({ "sensor": "file_name", "time": 1, "values": [2] }),
+        json!({ "sensor": "file_name", "time": 1, "values": [2], "header": "no" }),
+    ] {
+        assert_eq!(problem(&settings, "1700000000;5\n"), semicolon);
+        assert_eq!(problem(&settings, "2023-11-14;1,5\n"), semicolon);
+    }
+    assert_eq!(
+        problem(&json!({}), "sensor_id;type;timestamp;P1\n"),
+        format!(
+            "{semicolon}; cut there, line 1 names no column `value`, which the profile uses; it \
+             has: sensor_id, type, timestamp, P1 (it is no row of data either)"
+        )
+    );
+    let built_in = read(b"sensor_id;timestamp;value\n", Profile::built_in());
+    assert_eq!(
+        built_in.seen.problem.unwrap(),
+        "it looks `;`-separated; give such files a profile with `delimiter = \";\"`"
+    );
+}
+
+#[test]
+fn a_bad_first_row_is_not_taken_for_one_of_another_delimiter() {
+    let settings =
+        json!({ "sensor": "file_name", "time": 1, "values": [{ "column": 2, "metric": "t" }] });
+    let text = "0000-00-00 00:00:00,21.5,door open; fan off\n2023-11-14T22:13:20Z,21.5,\n";
+    let outcome = read(text.as_bytes(), &profile(&settings));
+    assert_eq!(outcome.seen.problem, None);
+    assert_eq!(outcome.seen.counts.rejected, 1);
 }

@@ -73,7 +73,7 @@ fn every_refusal_names_line_column_value_and_reason() {
             b"a,1700000000",
             "3 - `a,1700000000` has 2 columns where the file has 3".into(),
         ),
-        (b"a", "3 - `a` has 1 columns where the file has 3".into()),
+        (b"a", "3 - `a` has 1 column where the file has 3".into()),
         (
             b"a,1700000000,\"\x1b[31m\xe2\x80\xaered\"",
             "3 value `\\u{1b}[31m\\u{202e}red` is not a number".into(),
@@ -106,8 +106,50 @@ fn a_quote_that_is_never_closed_refuses_every_line_it_swallows() {
         "{refusal}"
     );
     assert!(
-        refusal.ends_with("opens a quote that is never closed"),
+        refusal.ends_with(
+            "opens a quote that is never closed, and so takes the rest of the file along"
+        ),
         "{refusal}"
+    );
+}
+
+#[test]
+fn the_quote_that_takes_the_rest_along_stands_before_all_other_refusals() {
+    let bad = "a,never,1\n".repeat(10);
+    let text = format!("{bad}b,1700000000,\"2\nc,1700000000,3\n");
+    let first = |outcome: &Outcome| outcome.refusals()[..2].to_vec();
+    let expected = |outcome: Outcome| {
+        let [quote, other] = &first(&outcome)[..] else {
+            panic!("{:?}", outcome.refusals());
+        };
+        assert!(quote.starts_with("12 - `b,1700000000,\"2"), "{quote}");
+        assert!(other.starts_with("2 timestamp `never`"), "{other}");
+        assert_eq!(outcome.refusals().len(), 5);
+        assert_eq!(outcome.seen.rejects.open_quote(), Some(12));
+    };
+    expected(rows(text.as_bytes()));
+    // Also where no more rows are kept.
+    let mut small = terms();
+    small.refused_rows = 300;
+    let text = format!("{HEADER}{text}");
+    expected(read_pieces(
+        [text.as_bytes()],
+        &profile(&json!({})),
+        &small,
+        "a.csv",
+    ));
+    assert_eq!(rows(bad.as_bytes()).seen.rejects.open_quote(), None);
+}
+
+#[test]
+fn a_header_with_a_quote_that_is_never_closed_is_no_missing_column() {
+    let outcome = read(
+        b"sensor_id,\"timestamp,value\na,1700000000,1\n",
+        &profile(&json!({})),
+    );
+    assert_eq!(
+        outcome.seen.problem.unwrap(),
+        "a quote opened in line 1 is never closed"
     );
 }
 
@@ -164,10 +206,24 @@ fn a_line_without_end_is_named_and_not_kept() {
         (outcome.seen.problem, outcome.seen.counts.stored),
         (None, 1)
     );
-    for text in [
-        format!("{HEADER}{},1700000000,1\n", "s".repeat(88)),
-        format!("{HEADER}{},1700000000,1", "s".repeat(88)),
-        format!("{HEADER}a,1700000000,\"1\n{}", "b,1,1\n".repeat(1000)),
+    let quote = "a quote opened in line 2 is never closed, or not within 100 bytes";
+    for (text, expected) in [
+        (
+            format!("{HEADER}{},1700000000,1\n", "s".repeat(88)),
+            "line 2 is longer than 100 bytes",
+        ),
+        (
+            format!("{HEADER}{},1700000000,1", "s".repeat(88)),
+            "line 2 is longer than 100 bytes",
+        ),
+        (
+            format!("{HEADER}a,1700000000,\"1\n{}", "b,1,1\n".repeat(1000)),
+            quote,
+        ),
+        (
+            format!("{HEADER}a,1700000000,\"{}\nb,1,1\n", "1".repeat(85)),
+            quote,
+        ),
     ] {
         for size in [1, 7, 100_000] {
             let pieces = text.as_bytes().chunks(size);
@@ -175,8 +231,7 @@ fn a_line_without_end_is_named_and_not_kept() {
                 .seen
                 .problem
                 .unwrap();
-            let expected = "line 2 is longer than 100 bytes ([ingest] longest_line)";
-            assert!(problem.starts_with(expected), "{problem}");
+            assert_eq!(problem, format!("{expected} ([ingest] longest_line)"));
         }
     }
     let columns = format!("{HEADER}{}", ",".repeat(70_000));

@@ -110,7 +110,8 @@ fn rows_that_do_not_fit_are_counted_and_said() {
     assert_eq!(list.len(), kept + 2);
     let last = list.last().unwrap();
     assert_eq!(last[1], (kept + 2).to_string());
-    let said = format!("{} more rows were refused from this line on", 5000 - kept);
+    let more = runtime::text::count(5000 - kept as u64);
+    let said = format!("{more} more rows were refused from this line on");
     assert!(last[4].starts_with(&said), "{}", last[4]);
     assert_eq!(outcome.seen.counts.rejected, 5000);
     assert!(text.as_bytes()["ok,1700000000,1\n".len()..].starts_with(&rows));

@@ -59,6 +59,17 @@ fn a_partly_stored_file_says_what_was_refused_and_where_it_is() {
         story.paragraphs[0],
         "14 of the file's 20 readings are in the database. 5 were refused in 4 lines."
     );
+    assert_eq!(
+        story.paragraphs[1],
+        "The refused rows are kept in rejected-rows/incoming/pump-7.csv in bucket landing, and \
+         what is wrong with each is listed in rejected-rows/incoming/pump-7.csv.reasons.csv. \
+         Correct the rows, and upload them as incoming/pump-7.csv in bucket landing: they load as \
+         they are."
+    );
+    assert_eq!(
+        fact(&story, "Reasons"),
+        Some("rejected-rows/incoming/pump-7.csv.reasons.csv in bucket landing")
+    );
     assert_eq!(fact(&story, "Refused"), Some("5 in 4 lines"));
     assert_eq!(
         fact(&story, "Overridden"),
@@ -87,8 +98,10 @@ fn a_rejected_file_says_why_and_how_to_mend_it() {
         story.paragraphs,
         [
             "The file was rejected: 4 of 10 lines were refused, and the budget is 1%.",
-            "Nothing of it is in the database. Correct the file and upload it again; a new upload \
-             is a new file.",
+            "Nothing of it is in the database. Correct the file, and upload it whole as \
+             incoming/pump-7.csv in bucket landing.",
+            "What is wrong with each refused row is listed in \
+             rejected-rows/incoming/pump-7.csv.reasons.csv in bucket landing.",
         ]
     );
     assert_eq!(
@@ -136,7 +149,16 @@ fn a_file_that_left_its_place_says_so() {
 fn an_empty_file_is_not_a_success_of_zero_readings() {
     let story = of_moved(moved("a.csv", Report::default()));
     assert_eq!(story.subject, "a.csv: no readings");
+    assert_eq!(story.verdict, Verdict::Empty);
     assert!(story.paragraphs[0].starts_with("The file holds no readings."));
+    for shown in [
+        super::super::text::text(&story),
+        super::super::html::html(&story),
+    ] {
+        let verdict = shown.split("The file holds").next().unwrap();
+        assert!(verdict.contains("no readings"), "{shown}");
+        assert!(!verdict.contains("stored"), "{shown}");
+    }
 }
 
 #[test]
@@ -178,4 +200,38 @@ fn long_things_are_cut_and_hidden_ones_are_shown() {
     let text = super::super::text::text(&story);
     assert!(text.len() < 20_000, "{} bytes", text.len());
     assert!(!text.contains('\r') && !text.contains('\u{202e}') && !text.contains('\u{2028}'));
+}
+
+#[test]
+fn one_is_one_and_not_ones() {
+    let one = Report {
+        read: 2,
+        stored: 1,
+        rejected: 1,
+        rejected_lines: 2,
+        ..partly()
+    };
+    let story = of_moved(moved("a.csv", one));
+    assert_eq!(story.subject, "a.csv: 1 reading stored, 1 refused");
+    assert_eq!(
+        story.paragraphs[0],
+        "1 of the file's 2 readings is in the database. 1 was refused in 2 lines."
+    );
+    let more = Story {
+        more_rejects: 1,
+        ..story
+    };
+    let text = super::super::text::text(&more);
+    assert!(text.contains("\n- and 1 more line\n"), "{text}");
+    let html = super::super::html::html(&more);
+    assert!(html.contains(">and 1 more line</td>"), "{html}");
+    let alone = Report {
+        read: 1,
+        stored: 1,
+        ..report()
+    };
+    assert_eq!(
+        of_moved(moved("a.csv", alone)).paragraphs,
+        ["The file was read to its end, and its 1 reading is in the database."]
+    );
 }

@@ -7,11 +7,7 @@ async fn what_becomes(on: On, act: Act) -> (Result<Fate, Refusal>, usize) {
     let patience = if act == Act::Stall { SHORT } else { TIMEOUT };
     let server = Server::start(Tls::None, only(on, act)).await;
     let client = client_of(&settings(&server, |smtp| smtp.timeout = patience));
-    let outcome = match client.offer(&envelope()).await {
-        Ok(offer) => Ok(offer.hand_over(MAIL).await),
-        Err(refusal) => Err(refusal),
-    };
-    (outcome, server.bodies())
+    (send(&client).await, server.bodies())
 }
 
 async fn refusal(on: On, act: Act) -> Refusal {
@@ -28,10 +24,7 @@ async fn fate(act: Act) -> Fate {
 async fn a_mail_is_handed_over_byte_by_byte() {
     let server = Server::start(Tls::None, agree).await;
     let client = client(&server);
-    let offer = client
-        .offer(&envelope())
-        .await
-        .unwrap_or_else(|no| panic!("{no:?}"));
+    let offer = offered(&client, &envelope()).await;
     let answers = offer.answers();
     assert_eq!(server.bodies(), 0);
     assert_eq!(
@@ -244,12 +237,7 @@ async fn without_one_nobody_knows() {
 async fn an_offer_that_is_dropped_sends_nothing() {
     let server = Server::start(Tls::None, agree).await;
     let client = client(&server);
-    drop(
-        client
-            .offer(&envelope())
-            .await
-            .unwrap_or_else(|no| panic!("{no:?}")),
-    );
+    drop(offered(&client, &envelope()).await);
     until(|| server.open() == 0).await;
     assert_eq!((server.bodies(), server.taken().len()), (0, 0));
 }
@@ -261,10 +249,7 @@ async fn receivers_that_are_refused_are_left_out_and_recorded() {
         _ => Act::Agree,
     })
     .await;
-    let offer = client(&server)
-        .offer(&envelope())
-        .await
-        .unwrap_or_else(|no| panic!("{no:?}"));
+    let offer = offered(&client(&server), &envelope()).await;
     let answers = offer.answers();
     assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
     assert_eq!(server.taken()[0].to, ["a@example.com"]);
@@ -279,10 +264,7 @@ async fn a_receiver_that_needs_a_login_is_refused_like_any_other() {
         _ => Act::Agree,
     })
     .await;
-    let offer = client(&server)
-        .offer(&envelope())
-        .await
-        .unwrap_or_else(|no| panic!("{no:?}"));
+    let offer = offered(&client(&server), &envelope()).await;
     let answers = offer.answers();
     assert!(answers[0].accepted && !answers[1].accepted);
     assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
@@ -307,10 +289,7 @@ async fn all_wait_for_a_late_receiver_until_their_time_is_up() {
         without_the_late: true,
         ..envelope()
     };
-    let offer = client
-        .offer(&late)
-        .await
-        .unwrap_or_else(|no| panic!("{no:?}"));
+    let offer = offered(&client, &late).await;
     assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
     assert_eq!(server.taken()[0].to, ["a@example.com"]);
 }

@@ -8,11 +8,10 @@ async fn starttls_comes_before_anything_that_matters() {
     let (mut smtp, _folder) = secured(&server, config::Tls::Starttls);
     smtp.user = Some("landfall".to_owned());
     smtp.password = Some(Secret::new("hush"));
-    let offer = client_of(&smtp)
-        .offer(&envelope())
-        .await
-        .unwrap_or_else(|no| panic!("{no:?}"));
-    assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
+    assert!(matches!(
+        send(&client_of(&smtp)).await,
+        Ok(Fate::Accepted(_))
+    ));
     let lines = server.lines();
     // base64 of NUL landfall NUL hush.
     let expected = [
@@ -28,11 +27,10 @@ async fn starttls_comes_before_anything_that_matters() {
 async fn implicit_tls_works_too() {
     let server = Server::start(Tls::Implicit, agree).await;
     let (smtp, _folder) = secured(&server, config::Tls::Implicit);
-    let offer = client_of(&smtp)
-        .offer(&envelope())
-        .await
-        .unwrap_or_else(|no| panic!("{no:?}"));
-    assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
+    assert!(matches!(
+        send(&client_of(&smtp)).await,
+        Ok(Fate::Accepted(_))
+    ));
 }
 
 #[tokio::test]
@@ -46,10 +44,7 @@ async fn a_server_that_knows_login_only_is_logged_in_to() {
         smtp.user = Some("landfall".to_owned());
         smtp.password = Some(Secret::new("hush"));
     });
-    client_of(&smtp)
-        .offer(&envelope())
-        .await
-        .unwrap_or_else(|no| panic!("{no:?}"));
+    offered(&client_of(&smtp), &envelope()).await;
     assert_eq!(
         server.lines()[1..4],
         ["AUTH LOGIN", "bGFuZGZhbGw=", "aHVzaA=="]
@@ -106,10 +101,7 @@ async fn each_way(on: On, act: Act) -> Vec<Result<Fate, Refusal>> {
     ] {
         let server = Server::start(tls, only(on, act.clone())).await;
         let (smtp, _folder) = secured(&server, wanted);
-        outcomes.push(match client_of(&smtp).offer(&envelope()).await {
-            Ok(offer) => Ok(offer.hand_over(MAIL).await),
-            Err(refusal) => Err(refusal),
-        });
+        outcomes.push(send(&client_of(&smtp)).await);
     }
     outcomes
 }
@@ -117,10 +109,13 @@ async fn each_way(on: On, act: Act) -> Vec<Result<Fate, Refusal>> {
 #[tokio::test]
 async fn an_answer_without_end_is_cut() {
     for on in [On::Connect, On::Mail] {
-        for outcome in each_way(on, Act::Flood).await {
-            let refusal = outcome.unwrap_err();
-            let (_, why) = reason(&refusal);
-            assert!(why.contains("longer than 65536 bytes"), "{on:?}: {why}");
+        let line = format!("250-{}\r\n", "and more ".repeat(50));
+        for endless in ["2".to_owned(), line] {
+            for outcome in each_way(on, Act::Flood(endless)).await {
+                let refusal = outcome.unwrap_err();
+                let (_, why) = reason(&refusal);
+                assert!(why.contains("longer than 16384 bytes"), "{on:?}: {why}");
+            }
         }
     }
 }

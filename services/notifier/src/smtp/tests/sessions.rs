@@ -7,11 +7,7 @@ async fn a_session_is_used_for_the_next_mail() {
     let server = Server::start(Tls::None, agree).await;
     let client = client(&server);
     for _ in 0..3 {
-        let offer = client
-            .offer(&envelope())
-            .await
-            .unwrap_or_else(|no| panic!("{no:?}"));
-        assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
+        assert!(matches!(send(&client).await, Ok(Fate::Accepted(_))));
     }
     assert_eq!((server.connections(), server.taken().len()), (1, 3));
 }
@@ -36,11 +32,7 @@ async fn a_session_that_the_server_has_ended_is_no_failure_of_the_next_mail() {
     ] {
         let client = client(&server);
         for _ in 0..2 {
-            let offer = client
-                .offer(&envelope())
-                .await
-                .unwrap_or_else(|no| panic!("{no:?}"));
-            assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
+            assert!(matches!(send(&client).await, Ok(Fate::Accepted(_))));
         }
         assert_eq!(server.connections(), 2);
     }
@@ -51,11 +43,7 @@ async fn a_session_that_nobody_uses_is_ended() {
     let server = Server::start(Tls::None, agree).await;
     let endpoint = Arc::new(Endpoint::new(&settings(&server, |_| {}), "plant.example").unwrap());
     let client = Client::new(endpoint, Duration::from_millis(50));
-    let offer = client
-        .offer(&envelope())
-        .await
-        .unwrap_or_else(|no| panic!("{no:?}"));
-    assert!(matches!(offer.hand_over(MAIL).await, Fate::Accepted(_)));
+    assert!(matches!(send(&client).await, Ok(Fate::Accepted(_))));
     assert_eq!(server.open(), 1);
     tokio::select! {
         () = client.tidy() => {}
@@ -71,17 +59,11 @@ async fn no_more_connections_are_open_than_may_be() {
     let mails: Vec<_> = (0..20)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move {
-                let offer = client
-                    .offer(&envelope())
-                    .await
-                    .unwrap_or_else(|no| panic!("{no:?}"));
-                offer.hand_over(MAIL).await
-            })
+            tokio::spawn(async move { send(&client).await })
         })
         .collect();
     for mail in mails {
-        assert!(matches!(mail.await.unwrap(), Fate::Accepted(_)));
+        assert!(matches!(mail.await.unwrap(), Ok(Fate::Accepted(_))));
     }
     assert_eq!(server.taken().len(), 20);
     assert!(server.most_open() <= 2, "{} open", server.most_open());

@@ -55,7 +55,7 @@ fn files_are_filed_away_where_their_profile_says_or_the_mover_or_at_home() {
         order: jiff::Timestamp::UNIX_EPOCH,
         profile: profile.to_owned(),
     };
-    let profiles = "[[profiles]]\nname = \"own\"\ntarget_bucket = \"own\"\n\
+    let profiles = "[[profiles]]\nname = \"own\"\nkey = \"own/**\"\ntarget_bucket = \"own\"\n\
                     [[profiles]]\nname = \"none\"\n";
     let config = read(profiles, &[]).unwrap();
     assert_eq!(config.target_bucket(&file("own")), "own");
@@ -140,5 +140,22 @@ proptest! {
             plainly(glob.as_bytes(), text.as_bytes()),
             "{:?} {:?}", glob, text
         );
+    }
+}
+
+#[test]
+fn profiles_that_overlap_and_leave_something_to_each_other_are_taken() {
+    for (first, second) in [
+        ("key = \"x/*\"", "key = \"x/**\""),
+        ("key = \"*\"", "key = \"x/*\""),
+        ("bucket = \"in\"", "key = \"x/*\""),
+        (
+            "bucket = \"in\"\nkey = \"x/*\"",
+            "bucket = \"out\"\nkey = \"x/*\"",
+        ),
+    ] {
+        let text =
+            format!("[[profiles]]\nname = \"a\"\n{first}\n[[profiles]]\nname = \"b\"\n{second}\n");
+        assert!(read(&text, &[]).is_ok(), "{text}");
     }
 }

@@ -313,6 +313,19 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
             "landfall.toml:4: `profiles[1].name`: there are two profiles `a`",
         ),
         (
+            "[[profiles]]\nname = \"a\"\n[[profiles]]\nname = \"b\"\nkey = \"x/*\"\n",
+            &[],
+            "landfall.toml:5: `profiles[1].key`: no file ever comes to the profile `b`: `a` stands \
+             before it and takes them all",
+        ),
+        (
+            "[[profiles]]\nname = \"a\"\nkey = \"x/*\"\nbucket = \"in\"\n\
+             [[profiles]]\nname = \"b\"\nkey = \"x/*\"\nbucket = \"in\"\n",
+            &[],
+            "landfall.toml:7: `profiles[1].key`: no file ever comes to the profile `b`: `a` stands \
+             before it and takes them all",
+        ),
+        (
             "[[profiles]]\nname = \"a\"\ndelimiter = \"ä\"\n",
             &[],
             "landfall.toml:3: `profiles[0].delimiter`: expected one ASCII character that is no \

@@ -34,6 +34,7 @@ async fn whoever_holds_it_keeps_others_out_until_it_is_given_back() {
         tokio::select! {
             _ = waits => panic!("two hold it at once"),
             trouble = a.keep(&mut held) => panic!("{trouble}"),
+            // Long enough for whoever falls silent to be succeeded.
             () = tokio::time::sleep(SILENCE * 5) => {}
         }
     }
@@ -78,6 +79,7 @@ async fn a_sweep_that_began_after_the_wish_is_as_good_as_ones_own() {
         assert!(b_took != c_took, "one sweeps and the other need not");
     };
     let give_back = async {
+        // The sweep goes on for a while; both have asked by then.
         tokio::time::sleep(SILENCE / 4).await;
         a.give_back(first, true).await.unwrap();
     };

@@ -26,11 +26,11 @@ pub(crate) enum Weather {
 }
 
 /// The weather, and whether it is for every other connection only.
-pub(super) type Forecast = (Weather, Hits);
+pub(crate) type Forecast = (Weather, Hits);
 
 /// Which connections the weather is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Hits {
+pub(crate) enum Hits {
     #[default]
     All,
     EveryOther,
@@ -43,32 +43,36 @@ pub(crate) struct Wire {
     pub(crate) address: SocketAddr,
     forecast: watch::Sender<Forecast>,
     cuts: Arc<AtomicU64>,
+    asked: Arc<AtomicU64>,
 }
 
 impl Wire {
     /// Listens before the server at `port` for as long as the runtime lives. `seed` decides where
     /// connections are cut.
-    pub(super) async fn before(port: u16, seed: u64) -> Result<Self> {
+    pub(crate) async fn before(port: u16, seed: u64) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (forecast, weather) = watch::channel(Forecast::default());
         let wire = Self {
             address: listener.local_addr()?,
             forecast,
             cuts: Arc::default(),
+            asked: Arc::default(),
         };
-        let cuts = Arc::clone(&wire.cuts);
+        let (cuts, asked) = (Arc::clone(&wire.cuts), Arc::clone(&wire.asked));
         let mut random = fastrand::Rng::with_seed(seed);
         tokio::spawn(async move {
             for number in 0_u64.. {
                 let Ok((client, _)) = listener.accept().await else {
                     return;
                 };
+                asked.fetch_add(1, Ordering::Relaxed);
                 let line = Line {
                     weather: weather.clone(),
                     is_other: number % 2 == 1,
                     random: random.fork(),
                     left: None,
                     cuts: Arc::clone(&cuts),
+                    asked: Some(Arc::clone(&asked)),
                 };
                 tokio::spawn(connect(client, port, line));
             }
@@ -77,13 +81,18 @@ impl Wire {
     }
 
     /// Changes the weather, for connections that are open as well.
-    pub(super) fn set(&self, forecast: Forecast) {
+    pub(crate) fn set(&self, forecast: Forecast) {
         self.forecast.send_replace(forecast);
     }
 
     /// How many connections were cut.
-    pub(super) fn cuts(&self) -> u64 {
+    pub(crate) fn cuts(&self) -> u64 {
         self.cuts.load(Ordering::Relaxed)
+    }
+
+    /// How often somebody turned to the server: connections, and pieces of what was said to it.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
@@ -95,7 +104,10 @@ async fn connect(client: TcpStream, port: u16, mut line: Line) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let back = line.clone();
+    let back = Line {
+        asked: None,
+        ..line.clone()
+    };
     line.random = line.random.fork();
     // Either end takes the other with it.
     tokio::select! {
@@ -113,6 +125,8 @@ struct Line {
     /// Bytes until it is cut, once that is known.
     left: Option<u64>,
     cuts: Arc<AtomicU64>,
+    /// On the way to the server.
+    asked: Option<Arc<AtomicU64>>,
 }
 
 impl Line {
@@ -122,6 +136,9 @@ impl Line {
             let read = from.read(&mut buffer).await?;
             if read == 0 {
                 return Ok(());
+            }
+            if let Some(asked) = &self.asked {
+                asked.fetch_add(1, Ordering::Relaxed);
             }
             let passes = self.passes(read).await?;
             to.write_all(&buffer[..passes]).await?;
@@ -138,6 +155,7 @@ impl Line {
             let (weather, hits) = *self.weather.borrow_and_update();
             let is_hit = hits == Hits::All || self.is_other;
             match weather {
+                // The slowness itself.
                 Weather::Slow(pause) if is_hit => tokio::time::sleep(pause).await,
                 Weather::Stalled if is_hit => {
                     self.weather.changed().await?;
@@ -212,6 +230,17 @@ mod tests {
         server.read_to_end(&mut passed).await?;
         assert!(passed.len() <= 1_000, "{} passed", passed.len());
         assert_eq!(wire.cuts(), 1);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn connections_and_what_is_said_to_the_server_are_counted() -> Result<()> {
+        let (wire, mut client, mut server) = connection().await?;
+        client.write_all(b"ping").await?;
+        server.read_exact(&mut [0; 4]).await?;
+        server.write_all(b"pong").await?;
+        client.read_exact(&mut [0; 4]).await?;
+        assert_eq!(wire.asked(), 2);
         Ok(())
     }
 

@@ -6,17 +6,18 @@ use anyhow::{Context, Result};
 
 /// What a process has used.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Seconds of CPU, in user and system together.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// Resident memory now, in KiB.
-    pub(crate) resident: u64,
+    pub resident: u64,
     /// The most resident memory ever, in KiB.
-    pub(crate) most: u64,
+    pub most: u64,
 }
 
 impl Usage {
-    pub(crate) fn of(pid: u32) -> Result<Self> {
+    /// What the process with this id has used so far.
+    pub fn of(pid: u32) -> Result<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The second field, in brackets, may hold anything; `utime` and `stime` are the 14th and 15th.

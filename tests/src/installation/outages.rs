@@ -1,0 +1,115 @@
+//! What a test can take away from an installation, and give back.
+
+use anyhow::{Context, Result};
+use proto::User;
+use toml::Value;
+
+use super::{Installation, SERVICES};
+use crate::lock::Lock;
+use crate::settings;
+use crate::wire::{Hits, Weather, Wire};
+
+/// What a service needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// NATS.
+    Nats,
+    /// Object storage.
+    Store,
+    /// The mail server.
+    Mail,
+}
+
+/// A wire between each service and each of its servers.
+#[derive(Debug)]
+pub(super) struct Wires(Vec<(User, Server, Wire)>);
+
+impl Wires {
+    /// To the servers at these ports.
+    pub(super) async fn start(nats: u16, store: u16, mail: u16) -> Result<Self> {
+        let mut wires = vec![];
+        for user in SERVICES {
+            for (server, port) in [
+                (Server::Nats, nats),
+                (Server::Store, store),
+                (Server::Mail, mail),
+            ] {
+                wires.push((user, server, Wire::before(port, 0).await?));
+            }
+        }
+        Ok(Self(wires))
+    }
+
+    /// What a service is told of them.
+    pub(super) fn settings(&self, user: User) -> Vec<(&'static str, Value)> {
+        let own = self.0.iter().filter(|(of, ..)| *of == user);
+        own.map(|(_, server, wire)| match server {
+            Server::Nats => ("nats.url", format!("nats://{}", wire.address).into()),
+            Server::Store => (
+                "objects.endpoint",
+                format!("http://{}", wire.address).into(),
+            ),
+            Server::Mail => ("notifier.smtp.port", i64::from(wire.address.port()).into()),
+        })
+        .collect()
+    }
+}
+
+impl Installation {
+    /// From now on every connection of a service to a server is cut at its first byte.
+    pub fn cut(&self, user: User, server: Server) -> Result<()> {
+        self.change(user, server, Weather::Cutting(0))
+    }
+
+    /// Ends what [`cut`](Self::cut) began.
+    pub fn mend(&self, user: User, server: Server) -> Result<()> {
+        self.change(user, server, Weather::Clear)
+    }
+
+    fn change(&self, user: User, server: Server, weather: Weather) -> Result<()> {
+        let wires = self.wires.as_ref().context("it was not built with wires")?;
+        let found = wires
+            .0
+            .iter()
+            .find(|(of, to, _)| (*of, *to) == (user, server));
+        let (.., wire) = found.context("the service has no such wire")?;
+        wire.set((weather, Hits::All));
+        Ok(())
+    }
+
+    /// How often each service has turned to each of its servers: connections, and pieces of what
+    /// it said. Of an installation with wires.
+    pub fn asked(&self) -> Vec<(User, Server, u64)> {
+        let wires = self.wires.iter().flat_map(|wires| &wires.0);
+        wires
+            .map(|(user, server, wire)| (*user, *server, wire.asked()))
+            .collect()
+    }
+
+    /// Keeps a database (`readings`, or a service's journal by its name) from being written to.
+    pub fn lock(&self, database: &str) -> Result<Lock> {
+        let data = self.folder().join("data");
+        Lock::take(&data.join(format!("{database}.db")))
+    }
+
+    /// Kills the NATS server (SIGKILL).
+    pub async fn kill_nats(&self) {
+        self.site.nats.kill().await;
+    }
+
+    /// Kills a service (SIGKILL) and starts it again, without waiting until it is ready: in an
+    /// outage it may never be.
+    pub async fn kill_and_start(&mut self, user: User) -> Result<()> {
+        self.kill(user).await;
+        self.begin(user)
+    }
+
+    /// Changes a setting of one service, for when it is started the next time.
+    pub fn configure(&self, user: User, path: &str, value: impl Into<Value>) -> Result<()> {
+        let file = &self.configs[&user];
+        let mut table = std::fs::read_to_string(file)?.parse()?;
+        settings::set(&mut table, path, value)?;
+        std::fs::write(file, table.to_string())?;
+        Ok(())
+    }
+}

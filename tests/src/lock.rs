@@ -1,0 +1,29 @@
+//! A database that somebody else keeps for himself.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test speaks to the servers itself"
+)]
+
+use std::path::Path;
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+/// Holds a database: nobody else can write to it. Dropped, it is free.
+#[derive(Debug)]
+pub struct Lock {
+    _transaction: Connection,
+}
+
+impl Lock {
+    /// Takes the database at `path`, when nobody is writing to it.
+    pub(crate) fn take(path: &Path) -> Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        connection.execute_batch("BEGIN EXCLUSIVE")?;
+        Ok(Self {
+            _transaction: connection,
+        })
+    }
+}
