@@ -49,15 +49,7 @@ async fn a_crash_loop_ends_in_a_full_copy_and_a_failed_that_names_it() {
     let step = Does::new(async |_, _| panic!("nothing is delivered any more"));
     let service = bed.mover(step.clone());
     let failed = bed.wait_for_events("failed", 1).await;
-    until("the advisory is acknowledged", async || {
-        let jetstream = bed.jetstream(User::Operator).await;
-        let advisories: PullConsumer = jetstream
-            .get_consumer_from_stream("mover", "DEAD")
-            .await
-            .unwrap();
-        (advisories.cached_info().num_ack_pending == 0).then_some(())
-    })
-    .await;
+    bed.wait_until_advised(User::Mover).await;
     service.stop().await.unwrap();
 
     let dead = bed.dead(User::Mover).await;
@@ -152,15 +144,7 @@ async fn a_message_that_is_gone_from_a_work_queue_was_acknowledged() {
     let storage = jetstream.get_stream("STORAGE").await.unwrap();
     assert!(storage.delete_message(sequence).await.unwrap());
     let service = bed.start(User::Watcher, async |_: &Context| Ok(()));
-    until("the advisory is acknowledged", async || {
-        let advisories: PullConsumer = jetstream
-            .get_consumer_from_stream("watcher", "DEAD")
-            .await
-            .unwrap();
-        let info = advisories.cached_info();
-        (info.num_ack_pending == 0 && info.num_pending == 0).then_some(())
-    })
-    .await;
+    bed.wait_until_advised(User::Watcher).await;
     service.stop().await.unwrap();
     assert_eq!(bed.dead(User::Watcher).await.len(), 0);
 }
@@ -180,16 +164,7 @@ async fn what_was_done_before_its_advisory_came_stays_done() {
     drop(journal);
     let service = bed.start(User::Mover, async |_: &Context| Ok(()));
     let published = bed.wait_for_events("moved", 1).await;
-    let jetstream = bed.jetstream(User::Operator).await;
-    until("the advisory is acknowledged", async || {
-        let advisories: PullConsumer = jetstream
-            .get_consumer_from_stream("mover", "DEAD")
-            .await
-            .unwrap();
-        let info = advisories.cached_info();
-        (info.num_ack_pending == 0 && info.num_pending == 0).then_some(())
-    })
-    .await;
+    bed.wait_until_advised(User::Mover).await;
     service.stop().await.unwrap();
     assert_eq!(published[0].data, moved(&event));
     assert_eq!(bed.dead(User::Mover).await.len(), 0);

@@ -186,6 +186,21 @@ impl Bed {
         .await;
     }
 
+    /// Waits until so many files were moved and nothing is left to do, then stops the mover;
+    /// answers what it said.
+    pub(crate) async fn stop_when_moved(&self, mover: Running, files: usize) -> Vec<Event> {
+        let moved = self.wait_for_events("moved", files).await;
+        self.wait_until_done(&proto::consumer::mover()).await;
+        mover.stop().await.unwrap();
+        moved
+    }
+
+    /// Waits until a service has answered all advisories about its work.
+    pub(crate) async fn wait_until_advised(&self, user: User) {
+        let advisories = proto::consumer::advisories(user).unwrap();
+        self.wait_until_done(&advisories).await;
+    }
+
     /// The journal's cell of a service that is not running.
     pub(crate) async fn settled(&self, user: User, cell: Cell) -> Option<Settled> {
         let path = self.folder.path().join(format!("store/{user}.db"));

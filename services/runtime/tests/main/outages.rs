@@ -176,9 +176,7 @@ async fn what_waits_while_the_server_is_killed_is_handled_when_it_is_back() {
     bed.nats.restart().await.unwrap();
     service.wait_until_ready().await;
 
-    bed.wait_for_events("moved", 40).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 40).await;
     assert_eq!(bed.dead(User::Mover).await.len(), 0);
     let mut ids: Vec<String> = bed
         .events("moved")
@@ -217,9 +215,7 @@ async fn what_is_sent_again_while_it_is_held_is_not_begun_again() {
     })
     .await;
     release.add_permits(2);
-    bed.wait_for_events("moved", 2).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 2).await;
     assert_eq!(step.runs(), 2);
 }
 
@@ -292,9 +288,7 @@ async fn a_consumer_that_was_deleted_is_said_and_waited_for() {
         ["consumer mover of stream FILES created"]
     );
     // A consumer that is made anew brings everything again, and the journal makes that harmless.
-    bed.wait_for_events("moved", 2).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 2).await;
     assert_eq!(step.runs(), 2);
     assert_eq!(bed.events("moved").await.len(), 2);
 }

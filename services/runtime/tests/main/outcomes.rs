@@ -21,9 +21,7 @@ async fn an_event_becomes_one_outcome_that_is_published_marked_and_acknowledged(
     let ingest = bed.jetstream(User::Ingest).await;
     publish(&ingest, &ingested("a.csv")).await;
 
-    let events = bed.wait_for_events("moved", 1).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    let events = bed.stop_when_moved(service, 1).await;
 
     let id = file("a.csv").id;
     assert_eq!(events.len(), 1);
@@ -79,9 +77,7 @@ async fn an_event_that_is_said_again_long_after_its_outcome_makes_the_outcome_sa
     publish(&ingest, &event).await;
     let step = Does::new(async |_, _| Ok(None));
     let service = bed.mover(step.clone());
-    let events = bed.wait_for_events("moved", 1).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    let events = bed.stop_when_moved(service, 1).await;
     assert_eq!(events, [outcome]);
     assert_eq!(step.runs(), 0);
 }
@@ -120,9 +116,7 @@ async fn another_replay_of_a_file_is_another_cell() {
     let ingest = bed.jetstream(User::Ingest).await;
     publish(&ingest, &ingested("a.csv")).await;
     publish(&ingest, &ingested_again("a.csv", 1)).await;
-    let events = bed.wait_for_events("moved", 2).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    let events = bed.stop_when_moved(service, 2).await;
     let mut replays: Vec<u32> = events.iter().map(|event| event.about().1).collect();
     replays.sort_unstable();
     assert_eq!(replays, [0, 1]);
@@ -238,9 +232,7 @@ async fn what_was_published_in_a_stream_that_is_gone_is_published_again() {
     let service = bed.mover(step.clone());
     let ingest = bed.jetstream(User::Ingest).await;
     publish(&ingest, &ingested("a.csv")).await;
-    bed.wait_for_events("moved", 1).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 1).await;
     ingest.delete_stream("FILES").await.unwrap();
     bed.set_up().await;
     publish(&ingest, &ingested("b.csv")).await;
@@ -274,9 +266,7 @@ async fn what_a_stream_has_lost_is_not_told_by_the_clock_of_a_service() {
     let service = bed.mover(step.clone());
     let ingest = bed.jetstream(User::Ingest).await;
     publish(&ingest, &ingested("a.csv")).await;
-    bed.wait_for_events("moved", 1).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 1).await;
     let mark = async || {
         let settled = bed.settled(User::Mover, cell("a.csv", 0)).await;
         settled.unwrap().published
@@ -288,9 +278,7 @@ async fn what_a_stream_has_lost_is_not_told_by_the_clock_of_a_service() {
     shift_marks(&bed, "-");
     let service = bed.mover(step.clone());
     publish(&ingest, &ingested("b.csv")).await;
-    bed.wait_for_events("moved", 2).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 2).await;
     assert_eq!(mark().await, marked);
     let events = bed.events("moved").await;
     assert_eq!(events.len(), 2);
@@ -371,9 +359,7 @@ async fn at_most_as_many_are_worked_on_as_there_are_slots_and_nothing_waits_for_
     assert_eq!(info.cached_info().num_redelivered, 0);
     assert_eq!(info.cached_info().num_pending, 17);
     release.add_permits(20);
-    bed.wait_for_events("moved", 20).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 20).await;
     assert_eq!(step.runs(), 20);
 }
 
@@ -397,9 +383,7 @@ async fn what_is_finished_in_time_is_kept_and_the_rest_is_handed_back_at_once() 
     // ack_wait is a minute, and waiting for the other replica is not that patient.
     let other = Does::new(async |event: Event, _| Ok(Some(moved(&event))));
     let service = bed.mover(other.clone());
-    bed.wait_for_events("moved", 2).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 2).await;
     assert_eq!(other.runs(), 1);
 }
 

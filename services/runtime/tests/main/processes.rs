@@ -212,6 +212,37 @@ async fn a_log_line_for_people_is_one_line_whatever_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn killed_while_it_makes_up_for_a_lost_stream_it_publishes_again_what_that_held() {
+    for point in [
+        "journal.unmark.before",
+        "journal.unmark.after",
+        "journal.replace.before@stream/",
+        "journal.replace.after@stream/",
+    ] {
+        let bed = Bed::open(&[]).await;
+        let ingest = bed.jetstream(User::Ingest).await;
+        let mut process = spawn(&bed, &[]);
+        publish(&ingest, &ingested("a.csv")).await;
+        bed.wait_for_events("moved", 1).await;
+        bed.wait_until_done(&consumer::mover()).await;
+        process.signal(Signal::SIGTERM);
+        assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
+        ingest.delete_stream("FILES").await.unwrap();
+        bed.set_up().await;
+        // So that the stream has the sequence of the lost event's mark again.
+        for key in ["b.csv", "c.csv", "d.csv"] {
+            publish(&ingest, &ingested(key)).await;
+        }
+
+        let kill = format!("{point}=kill");
+        let mut process = spawn(&bed, &[("LANDFALL_TEST_FAILPOINT", &kill)]);
+        assert_eq!(process.ended().await.signal(), Some(9), "{point}");
+        let _process = spawn(&bed, &[]);
+        bed.wait_for_events("moved", 4).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_a_line_when_it_begins_and_a_line_when_it_ends() {
     let mut bed = Bed::new(&[]).await;
     let port = servers::Port::free().unwrap();

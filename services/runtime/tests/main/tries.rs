@@ -66,9 +66,7 @@ async fn a_try_that_works_ends_it() {
     let service = bed.mover(step.clone());
     let ingest = bed.jetstream(User::Ingest).await;
     publish(&ingest, &ingested("a.csv")).await;
-    bed.wait_for_events("moved", 1).await;
-    bed.wait_until_done(&consumer::mover()).await;
-    service.stop().await.unwrap();
+    bed.stop_when_moved(service, 1).await;
     assert_eq!(bed.dead(User::Mover).await.len(), 0);
 }
 
