@@ -5,15 +5,18 @@
 //! tables; `open` only looks whether they are what they should be.
 
 mod agenda;
+mod buckets;
 mod cluster;
 mod fault;
 mod journal;
 mod known;
 mod outcomes;
 mod page;
+mod reader;
 mod readings;
 mod registers;
 mod schema;
+mod series;
 mod shard;
 mod tables;
 mod together;

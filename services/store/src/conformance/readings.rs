@@ -7,6 +7,11 @@ use proto::FileId;
 
 use super::Stores;
 pub use super::order::whatever_the_order_and_however_often_files_are_written_the_last_wins;
+pub use super::sensors::{
+    a_series_has_its_first_and_its_latest_reading, readings_on_the_bounds_of_buckets_are_read_once,
+    readings_that_lie_far_apart_are_found_at_once, sensors_are_listed_in_the_order_of_their_names,
+    ten_thousand_sensors_are_listed_once_each,
+};
 use crate::readings::{Query, Reading, Stored};
 
 /// Each case by name.
@@ -25,6 +30,11 @@ macro_rules! readings_cases {
             nothing_written_is_nothing_read
             a_file_of_many_readings_is_written_whole
             two_openings_write_and_read_the_same
+            sensors_are_listed_in_the_order_of_their_names
+            ten_thousand_sensors_are_listed_once_each
+            a_series_has_its_first_and_its_latest_reading
+            readings_that_lie_far_apart_are_found_at_once
+            readings_on_the_bounds_of_buckets_are_read_once
         }
     };
 }
@@ -356,14 +366,14 @@ fn cells(page: &[Stored]) -> Vec<(i64, &str)> {
         .collect()
 }
 
-fn all_of(sensor: &str) -> Query {
+pub(super) fn all_of(sensor: &str) -> Query {
     Query {
         sensor: sensor.to_owned(),
         ..Query::default()
     }
 }
 
-fn reading(sensor: &str, second: i64, write_timestamp: i64) -> Reading {
+pub(super) fn reading(sensor: &str, second: i64, write_timestamp: i64) -> Reading {
     Reading {
         sensor: sensor.into(),
         metric: "value".into(),
@@ -373,6 +383,6 @@ fn reading(sensor: &str, second: i64, write_timestamp: i64) -> Reading {
     }
 }
 
-fn file_id(file: u8) -> FileId {
+pub(super) fn file_id(file: u8) -> FileId {
     FileId::from_bytes([file; 16])
 }
