@@ -38,7 +38,7 @@ pub(crate) struct Ingested {
 /// What a count holds on to.
 pub(crate) struct Counter<'a> {
     pub(crate) objects: &'a Objects,
-    pub(crate) readings: &'a Readings,
+    pub(crate) readings: &'a dyn Readings,
     /// The order time of every known file.
     pub(crate) orders: &'a HashMap<FileId, Timestamp>,
     /// How many readings in the database each file wrote.

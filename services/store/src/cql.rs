@@ -24,4 +24,4 @@ mod together;
 pub use cluster::Access;
 pub use journal::Journal;
 pub use readings::Readings;
-pub use schema::Plan;
+pub use schema::{Plan, Unfit};

@@ -71,6 +71,10 @@ pub(super) enum Condition {
 
 impl Cluster {
     /// Connects, for the data of one keyspace.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the runtime has its failpoints around this"
+    )]
     pub(super) async fn connect(access: &Access, keyspace: &str) -> Result<Self> {
         let name = format!("{} (keyspace {keyspace})", access.nodes.join(","));
         let profile = ExecutionProfile::builder()

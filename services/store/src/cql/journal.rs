@@ -60,7 +60,7 @@ impl Journal {
         plan.check()?;
         let cluster = Cluster::connect(access, &plan.journals).await?;
         let tables = plan.tables_of_journal(service);
-        schema::check_all(&cluster, &tables).await?;
+        schema::verify(&cluster, &tables).await?;
         let [outcomes, registers, agenda] =
             tables.map(|table| format!("{}.{}", table.keyspace, table.name));
         Ok(Self {

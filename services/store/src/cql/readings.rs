@@ -64,7 +64,7 @@ impl Readings {
     pub async fn open(access: &Access, plan: &Plan) -> Result<Self> {
         plan.check()?;
         let cluster = Cluster::connect(access, &plan.readings).await?;
-        schema::check_all(&cluster, &plan.tables_of_readings()).await?;
+        schema::verify(&cluster, &plan.tables_of_readings()).await?;
         let keyspace = &plan.readings;
         let width = i64::try_from(plan.bucket.as_millis()).unwrap_or(i64::MAX);
         let insert = Inserts {
