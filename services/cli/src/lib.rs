@@ -5,21 +5,28 @@
 
 mod audit;
 mod check;
+mod database;
 mod describe;
 mod dev;
 mod failure;
 mod files;
 mod follow;
+mod gaps;
 mod nats;
+mod nearest;
 mod options;
+mod origin;
 mod output;
 mod put;
 mod readings;
 mod record;
+mod rows;
 mod sample;
+mod sensors;
 mod settings;
 mod setup;
 mod vigil;
+mod zone;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -64,6 +71,7 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Put(put) => put::run(&settings::load(&place)?, put).await,
         Command::Follow(follow) => follow::run(&settings::load(&place)?, &follow).await,
         Command::Readings(readings) => readings::run(&settings::load(&place)?, readings).await,
+        Command::Sensors(sensors) => sensors::run(&settings::load(&place)?, sensors).await,
         Command::Audit(audit) => Box::pin(audit::run(&settings::load(&place)?, audit)).await,
         Command::Check => check::run(&settings::load(&place)?),
     }

@@ -40,7 +40,7 @@ mod verify;
 
 pub use config::Config;
 pub use context::Context;
-pub use databases::{access, readings};
+pub use databases::{access, journal, readings};
 pub use entry::main;
 pub use handler::{Handler, Message, Step};
 pub use nats::Publisher;
