@@ -73,16 +73,16 @@ fn databases_that_are_locked_for_long_are_waited_for_by_all_that_need_them() {
     run(async {
         let mut landfall = builder().start().await?;
         // From the end of the way to its beginning, so that each service has something in hand.
-        let mails = landfall.lock("notifier")?;
+        let mails = landfall.lock(User::Notifier)?;
         let mailed = two(&landfall, "mailed", What::Moved).await?;
         holds_two(&landfall, &consumer::notifier()).await?;
-        let moves = landfall.lock("mover")?;
+        let moves = landfall.lock(User::Mover)?;
         let moved = two(&landfall, "moved", What::Ingested).await?;
         holds_two(&landfall, &consumer::mover()).await?;
-        let readings = landfall.lock("readings")?;
+        let readings = landfall.lock(User::Ingest)?;
         let read = two(&landfall, "read", What::Arrived).await?;
         holds_two(&landfall, &consumer::ingest()).await?;
-        let arrivals = landfall.lock("watcher")?;
+        let arrivals = landfall.lock(User::Watcher)?;
         let seen = two_more(&landfall, "seen").await?;
         holds_two(&landfall, &consumer::watcher()).await?;
 
@@ -100,7 +100,9 @@ fn databases_that_are_locked_for_long_are_waited_for_by_all_that_need_them() {
         for upload in &seen {
             ensure!(landfall.way(upload).is_empty());
         }
-        drop((mails, moves, readings, arrivals));
+        for lock in [mails, moves, readings, arrivals] {
+            landfall.unlock(lock)?;
+        }
         end(landfall, &[mailed, moved, read, seen].concat()).await
     });
 }
