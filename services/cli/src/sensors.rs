@@ -18,6 +18,8 @@ use crate::rows::{Cell, Column, Rows};
 const PAGE: usize = 10_000;
 /// Sensors that are looked up at once.
 const AT_ONCE: usize = 16;
+/// Letters that names take at most in a table before what follows is out of line.
+const WIDEST: usize = 40;
 
 /// Lists sensors, or the gaps of one.
 pub(crate) async fn run(config: &Config, options: Sensors) -> Result<(), Failure> {
@@ -37,11 +39,11 @@ pub(crate) async fn run(config: &Config, options: Sensors) -> Result<(), Failure
         return none_found(&*readings, &query, &options.span).await;
     }
     match options.gaps {
-        None => Rows::new(options.format, columns(&options)).print(&rows(
-            &options,
-            &query.sensor,
-            &series,
-        )),
+        None => {
+            let columns = columns(&options, std::slice::from_ref(&query.sensor));
+            let rows = rows(&options, &query.sensor, &series);
+            Rows::new(options.format, columns).print(&rows)
+        }
         Some(longer_than) => {
             let longer_than = longer_than.and_then(|period| period.try_into().ok());
             gaps(&*readings, &query, &series, longer_than, &options).await
@@ -52,7 +54,7 @@ pub(crate) async fn run(config: &Config, options: Sensors) -> Result<(), Failure
 /// All of them, or those with a prefix, in the order of their names.
 async fn list(readings: &dyn Readings, options: &Sensors) -> Result<(), Failure> {
     let prefix = options.prefix.as_deref().unwrap_or_default();
-    let mut printed = Rows::new(options.format, columns(options));
+    let mut printed = None;
     let mut from = prefix.to_owned();
     loop {
         let names = readings.sensors(&from, PAGE).await;
@@ -60,6 +62,8 @@ async fn list(readings: &dyn Readings, options: &Sensors) -> Result<(), Failure>
         names.retain(|name| name.starts_with(prefix));
         let Some(last) = names.last() else { break };
         from = format!("{last}\0");
+        let columns = || columns(options, &names);
+        let printed = printed.get_or_insert_with(|| Rows::new(options.format, columns()));
         let looked_up = stream::iter(names).map(|sensor| async move {
             let series = series(readings, &sensor, options).await?;
             Ok::<_, Failure>(rows(options, &sensor, &series))
@@ -69,7 +73,7 @@ async fn list(readings: &dyn Readings, options: &Sensors) -> Result<(), Failure>
             printed.print(&rows)?;
         }
     }
-    if !printed.begun {
+    if !printed.is_some_and(|printed| printed.begun) {
         eprintln!("there are no such sensors");
         return Err(Failure::Told);
     }
@@ -90,10 +94,13 @@ async fn series(
     Ok(series)
 }
 
-fn columns(options: &Sensors) -> Vec<Column> {
+/// The first has room for most of the names that come first.
+fn columns(options: &Sensors, names: &[String]) -> Vec<Column> {
     let zone = &options.span.timezone;
+    let letters = names.iter().map(|name| plain(name).chars().count());
+    let widest = letters.max().unwrap_or_default().clamp(6, WIDEST);
     vec![
-        Column::new("sensor_id", "sensor", 20),
+        Column::new("sensor_id", "sensor", widest),
         Column::new("metric", "metric", 10),
         Column::new("first", format!("first ({})", zone.name()), zone.width()),
         Column::new("latest", "latest", zone.width()),

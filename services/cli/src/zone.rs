@@ -74,9 +74,8 @@ impl Moment {
         if found.is_ambiguous() && local.time() != Time::midnight() {
             return Err(format!(
                 "{local} comes twice or never in {}, where clocks are set then: add the offset, \
-                 like {local}{}",
+                 like {local}+01:00",
                 zone.name(),
-                zone.0.to_offset(found.compatible().unwrap_or_default())
             ));
         }
         found.compatible().map_err(|error| error.to_string())
