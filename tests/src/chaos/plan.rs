@@ -96,7 +96,9 @@ impl Plan {
             fates: fates(&mut random),
             replicas: deeds,
             clocks,
-            servers: [1..3, 1..2, 1..3].map(|times| power(&mut random, times)).into(),
+            servers: [1..3, 1..2, 1..3]
+                .map(|times| power(&mut random, times))
+                .into(),
             wires: [(); 3].map(|()| weather(&mut random)).into(),
         };
         if database == database::Kind::Cql {

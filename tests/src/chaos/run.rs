@@ -177,10 +177,7 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
         });
         strands.push(powers.boxed_local());
     }
-    for (wire, strand) in wires
-        .into_iter()
-        .zip(&plan.wires)
-    {
+    for (wire, strand) in wires.into_iter().zip(&plan.wires) {
         let change = each(begin, strand, async |forecast| {
             wire.set(*forecast);
             Ok(())

@@ -103,7 +103,9 @@ impl Installation {
                     User::Ingest => "readings",
                     other => other.name(),
                 };
-                Ok(Lock::File(lock::File::take(&folder.join(format!("{name}.db")))?))
+                Ok(Lock::File(lock::File::take(
+                    &folder.join(format!("{name}.db")),
+                )?))
             }
             Database::Cql(_) => {
                 self.cut(user, Server::Database)?;
