@@ -36,9 +36,7 @@ async fn readings_go_when_their_time_is_over() {
     let before = store.page(&query, None, 10).await.unwrap().len();
     // A machine that is slow enough finds it gone already.
     assert!(before == 1 || begin.elapsed() > TTL, "{before}");
-    let gone = async {
-        while !store.page(&query, None, 10).await.unwrap().is_empty() {}
-    };
+    let gone = async { while !store.page(&query, None, 10).await.unwrap().is_empty() {} };
     tokio::time::timeout(Duration::from_secs(60), gone)
         .await
         .unwrap();
