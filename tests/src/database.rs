@@ -55,7 +55,7 @@ pub(crate) enum Database {
 /// Keyspaces that nobody else has.
 #[derive(Debug)]
 pub(crate) struct Keyspaces {
-    session: Arc<Session>,
+    pub(crate) session: Arc<Session>,
     port: u16,
     name: String,
 }
@@ -75,11 +75,11 @@ impl Keyspaces {
         self.port
     }
 
-    fn readings(&self) -> String {
+    pub(crate) fn readings(&self) -> String {
         format!("{}_readings", self.name)
     }
 
-    fn journals(&self) -> String {
+    pub(crate) fn journals(&self) -> String {
         format!("{}_journals", self.name)
     }
 
@@ -161,7 +161,7 @@ pub(crate) fn nodes(port: u16) -> Value {
 }
 
 /// Waits within a test, whose thread may block.
-fn wait<T>(what: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(what: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(what))
 }
 

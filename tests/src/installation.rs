@@ -22,6 +22,7 @@ use servers::mail::Mail;
 
 use crate::bucket::{Bucket, Upload};
 use crate::chaos::{self, Rig};
+use crate::damage::Damage;
 use crate::database::Database;
 use crate::disk::Disk;
 use crate::events::{Follower, Seen};
@@ -174,6 +175,11 @@ impl Installation {
     /// How many of the readings in the database a file wrote.
     pub fn count(&self, file: proto::FileId) -> Result<u64> {
         self.database.count(file)
+    }
+
+    /// Breaks something by hand in the database, of a file.
+    pub fn damage(&self, damage: Damage, file: proto::FileId) -> Result<()> {
+        self.database.damage(damage, file)
     }
 
     /// The mails that the mail server accepted: one for each DATA command that it answered well.

@@ -8,6 +8,7 @@
 pub mod bucket;
 mod cassandra;
 pub mod chaos;
+mod damage;
 pub(crate) mod database;
 pub mod development;
 mod disk;
@@ -28,6 +29,7 @@ mod wait;
 mod wire;
 
 pub use bucket::{Bucket, Upload};
+pub use damage::Damage;
 pub use database::Kind;
 pub use disk::{Small, must_have_room, run_apart};
 pub use events::Seen;

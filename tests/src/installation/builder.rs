@@ -43,6 +43,7 @@ pub struct Builder {
     unheard: bool,
     patience: Duration,
     small: Option<(Small, u64)>,
+    database: Option<Kind>,
 }
 
 #[derive(Debug)]
@@ -69,6 +70,7 @@ impl Builder {
             unheard: false,
             patience: PATIENCE,
             small: None,
+            database: None,
         }
     }
 
@@ -175,6 +177,12 @@ impl Builder {
         self
     }
 
+    /// Has this kind of database, whatever is chosen for all tests.
+    pub fn database(mut self, kind: Kind) -> Self {
+        self.database = Some(kind);
+        self
+    }
+
     /// Starts everything; it is ready when this returns.
     pub async fn start(self) -> Result<Installation> {
         let site = Site::start(self.replicas, self.secured_mail, self.small).await?;
@@ -192,7 +200,7 @@ impl Builder {
         };
         let (store, target_bucket) = (&storage.store, target.as_ref());
         let base = site.configuration(store, &addresses, &self.watched(&watched), target_bucket);
-        let database = database(&grounds, &site).await?;
+        let database = self.open(&grounds, &site).await?;
         let wires = if self.wired {
             let ports = [site.nats.port(), store.port(), site.mail.port()];
             Some(Wires::start(ports, &database).await?)
@@ -242,6 +250,25 @@ impl Builder {
             service.ready().await?;
         }
         Ok(installation)
+    }
+
+    /// Where readings and journals are.
+    async fn open(&self, grounds: &Grounds, site: &Site) -> Result<Database> {
+        let keyspaces = |cassandra: &Cassandra, port| {
+            Database::Cql(Keyspaces::new(Arc::clone(&cassandra.session), port))
+        };
+        let kind = self.database.map_or_else(Kind::chosen, Ok)?;
+        Ok(match (kind, grounds) {
+            (Kind::Sqlite, _) => Database::Sqlite(site.folder.path().join("data")),
+            (Kind::Cql, Grounds::Rigged(rig)) => {
+                let database = rig.database.as_ref().context("it was set up with one")?;
+                keyspaces(&database.cassandra, database.wire.address.port())
+            }
+            (Kind::Cql, _) => {
+                let cassandra = cassandra::shared().await?;
+                keyspaces(cassandra, cassandra.port)
+            }
+        })
     }
 
     async fn grounds(&self, site: &Site) -> Result<Grounds> {
@@ -315,24 +342,6 @@ impl Builder {
             .collect();
         format!("[{}]", tables.join(", "))
     }
-}
-
-/// Where readings and journals are.
-async fn database(grounds: &Grounds, site: &Site) -> Result<Database> {
-    let keyspaces = |cassandra: &Cassandra, port| {
-        Database::Cql(Keyspaces::new(Arc::clone(&cassandra.session), port))
-    };
-    Ok(match (Kind::chosen()?, grounds) {
-        (Kind::Sqlite, _) => Database::Sqlite(site.folder.path().join("data")),
-        (Kind::Cql, Grounds::Rigged(rig)) => {
-            let database = rig.database.as_ref().context("it was set up with one")?;
-            keyspaces(&database.cassandra, database.wire.address.port())
-        }
-        (Kind::Cql, _) => {
-            let cassandra = cassandra::shared().await?;
-            keyspaces(cassandra, cassandra.port)
-        }
-    })
 }
 
 async fn setup(config: &Path, nats: &Nats) -> Result<()> {
