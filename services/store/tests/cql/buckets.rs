@@ -1,5 +1,10 @@
 //! Readings in many buckets.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test speaks to the servers itself"
+)]
+
 use std::time::Duration;
 
 use jiff::Timestamp;
