@@ -7,6 +7,7 @@
 mod agenda;
 mod buckets;
 mod cluster;
+mod durability;
 mod fault;
 mod journal;
 mod known;

@@ -166,16 +166,17 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
     let mut wires = vec![&*nats_wire, store_wire, mail_wire];
     if let Some(database) = database {
         wires.push(&database.wire);
-        let server = &mut database.cassandra.server;
-        let server = server.as_mut().context("it was started for this")?;
-        let powers = each(begin, &plan.servers[3], async |power| match power {
-            Power::Kill => {
-                server.kill().await;
-                Ok(())
-            }
-            Power::Start => server.restart().await,
-        });
-        strands.push(powers.boxed_local());
+        // One that was there already is not ours to kill.
+        if let Some(server) = &mut database.cassandra.server {
+            let powers = each(begin, &plan.servers[3], async |power| match power {
+                Power::Kill => {
+                    server.kill().await;
+                    Ok(())
+                }
+                Power::Start => server.restart().await,
+            });
+            strands.push(powers.boxed_local());
+        }
     }
     for (wire, strand) in wires.into_iter().zip(&plan.wires) {
         let change = each(begin, strand, async |forecast| {

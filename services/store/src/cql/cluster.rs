@@ -118,6 +118,11 @@ impl Cluster {
         nodes.any(|node| node.sharder().is_some())
     }
 
+    /// How many nodes there are.
+    pub(super) fn nodes(&self) -> usize {
+        self.session.get_cluster_state().get_nodes_info().len()
+    }
+
     /// Prepares a statement. It is safe to repeat.
     pub(super) async fn prepare(&self, cql: &str) -> Result<PreparedStatement> {
         let prepared = self.session.prepare(cql).await;

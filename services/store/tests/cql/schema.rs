@@ -1,8 +1,3 @@
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test speaks to the servers itself"
-)]
-
 use std::time::Duration;
 
 use futures::future::try_join_all;
