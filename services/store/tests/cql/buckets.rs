@@ -1,10 +1,5 @@
 //! Readings in many buckets.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test speaks to the servers itself"
-)]
-
 use std::time::Duration;
 
 use jiff::Timestamp;
