@@ -229,7 +229,7 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
         (
             "[store]\nkind = \"oracle\"\n",
             &[],
-            "landfall.toml:2: `store.kind`: expected \"sqlite\" or \"cql\", found `oracle`",
+            "landfall.toml:2: `store.kind`: expected one of \"sqlite\", \"cql\", found `oracle`",
         ),
         (
             "[watcher]\nbuckets = [\"in\"]\n",
