@@ -13,6 +13,7 @@ mod outcomes;
 mod page;
 mod readings;
 mod registers;
+mod retraction;
 mod schema;
 mod shard;
 mod tables;
