@@ -18,6 +18,7 @@ mod outages;
 mod refused;
 mod repeated;
 mod replaced;
+mod replay;
 mod sensors;
 mod superseded;
 mod sweep;

@@ -126,6 +126,15 @@ impl Readings {
         }))
     }
 
+    /// The write timestamp of the reading that was retracted there, if one was.
+    pub(crate) fn retracted(&self, (sensor, metric, time): Key<'_>) -> anyhow::Result<Option<i64>> {
+        let query = "SELECT write_timestamp FROM retraction WHERE time = ?3 AND series =
+            (SELECT id FROM series WHERE sensor = ?1 AND metric = ?2)";
+        let mut statement = self.database.prepare_cached(query)?;
+        let found = statement.query_row(params![sensor, metric, time], |row| row.get(0));
+        Ok(found.optional()?)
+    }
+
     /// Every reading that a file wrote. Looks at all there are.
     pub(crate) fn of(
         &self,

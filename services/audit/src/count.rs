@@ -1,6 +1,6 @@
 //! Reads the copies of ingested files again, and holds their readings against the database.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
 use anyhow::Context;
@@ -43,6 +43,8 @@ pub(crate) struct Counter<'a> {
     pub(crate) orders: &'a HashMap<FileId, Timestamp>,
     /// How many readings in the database each file wrote.
     pub(crate) rows: &'a HashMap<FileId, crate::facts::Rows>,
+    /// Order seconds of files that were retracted.
+    pub(crate) retracted: &'a BTreeSet<i64>,
     pub(crate) handle: &'a Handle,
 }
 
@@ -132,6 +134,8 @@ impl Counter<'_> {
             own += u64::from(row.is_some_and(|row| row.file == file));
             let sample = match standing(file, stamps, value, row.as_ref(), order) {
                 Standing::Own | Standing::Later => return Ok(()),
+                // A file that came later had it, and was retracted.
+                Standing::Missing if self.is_retracted(key, stamps)? => return Ok(()),
                 Standing::Missing => &mut counted.missing,
                 Standing::Differing => &mut counted.differing,
                 Standing::Older => &mut counted.older,
@@ -157,6 +161,17 @@ impl Counter<'_> {
             })?;
         }
         Ok(())
+    }
+}
+
+impl Counter<'_> {
+    /// Whether a reading with these stamps is not there because one of a retracted file was.
+    fn is_retracted(&self, key: Key<'_>, stamps: Stamps) -> anyhow::Result<bool> {
+        let retracted = self.readings.retracted(key)?;
+        Ok(retracted.is_some_and(|written| {
+            let second = written.div_euclid(1_000_000);
+            written >= stamps.first && self.retracted.contains(&second)
+        }))
     }
 }
 

@@ -1,21 +1,26 @@
-//! The command `landfall`: develops with Landfall on this machine, uploads, follows, reads.
+//! The command `landfall`: develops with Landfall on this machine, uploads, follows, reads, orders.
 //!
 //! Results go to standard output; what is said beside them, and what is wrong, to standard error.
 //! Exit code 2: the command line or the configuration is wrong; 1: it did not work.
 
 mod audit;
 mod check;
+mod choice;
 mod describe;
 mod dev;
 mod failure;
 mod files;
 mod follow;
+mod journals;
 mod nats;
 mod options;
+mod order;
 mod output;
 mod put;
 mod readings;
 mod record;
+mod replay;
+mod retract;
 mod sample;
 mod settings;
 mod setup;
@@ -64,6 +69,10 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Put(put) => put::run(&settings::load(&place)?, put).await,
         Command::Follow(follow) => follow::run(&settings::load(&place)?, &follow).await,
         Command::Readings(readings) => readings::run(&settings::load(&place)?, readings).await,
+        Command::Replay(replay) => Box::pin(replay::run(&settings::load(&place)?, replay)).await,
+        Command::Retract(retract) => {
+            Box::pin(retract::run(&settings::load(&place)?, retract)).await
+        }
         Command::Audit(audit) => Box::pin(audit::run(&settings::load(&place)?, audit)).await,
         Command::Check => check::run(&settings::load(&place)?),
     }

@@ -15,8 +15,8 @@ use crate::config::store::{Config, Kind};
 /// Who keeps a journal.
 pub(crate) const JOURNALS: [User; 4] = [User::Watcher, User::Ingest, User::Mover, User::Notifier];
 
-/// A service's own journal.
-pub(crate) async fn journal(config: &Config, user: User) -> Result<Arc<dyn Journal>, Trouble> {
+/// A service's own journal. No other service opens it; a person's command may look into it.
+pub async fn journal(config: &Config, user: User) -> Result<Arc<dyn Journal>, Trouble> {
     let opened = around(Call::JournalOpen, Subject::NONE, open_journal(config, user));
     Ok(failpoints::journal(opened.await?))
 }

@@ -39,7 +39,7 @@ mod verify;
 
 pub use config::Config;
 pub use context::Context;
-pub use databases::readings;
+pub use databases::{journal, readings};
 pub use entry::main;
 pub use handler::{Handler, Message, Step};
 pub use nats::Publisher;
