@@ -7,6 +7,11 @@ use proto::FileId;
 
 use super::Stores;
 pub use super::order::whatever_the_order_and_however_often_files_are_written_the_last_wins;
+pub use super::retraction::{
+    a_retraction_looks_at_every_page,
+    of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way,
+    whatever_is_written_and_retracted_in_whatever_order_is_as_the_model_has_it,
+};
 use crate::readings::{Query, Reading, Stored};
 
 /// Each case by name.
@@ -25,6 +30,9 @@ macro_rules! readings_cases {
             nothing_written_is_nothing_read
             a_file_of_many_readings_is_written_whole
             two_openings_write_and_read_the_same
+            of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way
+            a_retraction_looks_at_every_page
+            whatever_is_written_and_retracted_in_whatever_order_is_as_the_model_has_it
         }
     };
 }

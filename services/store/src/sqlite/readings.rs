@@ -124,8 +124,8 @@ impl crate::Readings for Readings {
             let find = move |connection: &Connection| {
                 retraction::find_some(connection, file, before, start, LOOKED_AT_AT_ONCE)
             };
-            let (found, next) = self.readers.run(find).await?;
-            for part in found.chunks(WRITTEN_AT_ONCE) {
+            let page = self.readers.run(find).await?;
+            for part in page.written.chunks(WRITTEN_AT_ONCE) {
                 let part = part.to_vec();
                 let rows = part.len();
                 let retract = move |connection: &Connection, _: &mut Known| {
@@ -133,7 +133,7 @@ impl crate::Readings for Readings {
                 };
                 retracted += self.writer.run(rows, retract).await?;
             }
-            from = next;
+            from = page.next;
         }
         Ok(retracted)
     }

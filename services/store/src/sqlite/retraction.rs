@@ -15,6 +15,12 @@ pub(super) struct Written {
     write_timestamp: i64,
 }
 
+/// Some of what a file wrote, and after which series and time to go on; none if that was all.
+pub(super) struct Page {
+    pub(super) written: Vec<Written>,
+    pub(super) next: Option<(i64, i64)>,
+}
+
 /// Whether anything is retracted at all.
 pub(super) fn is_any(connection: &Connection) -> rusqlite::Result<bool> {
     connection
@@ -43,15 +49,15 @@ pub(super) fn holds(
     Ok(held)
 }
 
-/// What a file wrote before a write timestamp, among the next `limit` readings from `start`
-/// (series, time) on; and where to go on.
+/// What a file wrote before a write timestamp, among the next `limit` readings after `start`
+/// (series, time).
 pub(super) fn find_some(
     connection: &Connection,
     file: FileId,
     before: i64,
     start: (i64, i64),
     limit: u16,
-) -> rusqlite::Result<(Vec<Written>, Option<(i64, i64)>)> {
+) -> rusqlite::Result<Page> {
     let mut select = connection.prepare_cached(
         "SELECT series, time, write_timestamp, file = ?1 AND write_timestamp < ?2 FROM reading
          WHERE (series, time) > (?3, ?4) ORDER BY series, time LIMIT ?5",
@@ -70,7 +76,10 @@ pub(super) fn find_some(
         }
         last = Some((written.series, written.time));
     }
-    Ok((found, last.filter(|_| seen == limit)))
+    Ok(Page {
+        written: found,
+        next: last.filter(|_| seen == limit),
+    })
 }
 
 /// Takes readings of a file out, unless they were overridden meanwhile; answers how many.
