@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::event::Location;
-use proto::{Data, Event, File, FileId, User};
+use proto::{Data, Event, File, FileId, User, What};
 use runtime::Config;
 use runtime::config::store::Kind;
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub(crate) struct Standing {
 #[derive(Clone, Debug)]
 pub(crate) enum State {
     /// To its end.
-    Ended(Data),
+    Ended(What),
     /// It waits for somebody.
     Open(&'static str),
     /// The next way was ordered, and nothing came of it yet.
@@ -169,12 +169,13 @@ async fn said(journal: &Arc<dyn Journal>, cells: &[Cell]) -> Result<Vec<Option<D
 
 /// How far a way has come, by what its steps said.
 fn state(read: &Option<Data>, moved: &Option<Data>, told: &Option<Data>) -> State {
+    let what = |data: &Data| State::Ended(data.what());
     match (read, moved, told) {
-        (_, _, Some(end)) => State::Ended(end.clone()),
-        (_, Some(end @ Data::Failed(_)), None) => State::Ended(end.clone()),
+        (_, _, Some(end)) => what(end),
+        (_, Some(end @ Data::Failed(_)), None) => what(end),
         (_, Some(_), None) => State::Open("waiting for its mail"),
         (Some(end @ (Data::Failed(_) | Data::Superseded(_) | Data::Retracted(_))), None, None) => {
-            State::Ended(end.clone())
+            what(end)
         }
         (Some(_), None, None) => State::Open("waiting for the mover"),
         (None, None, None) => State::Open("waiting for ingest"),

@@ -115,7 +115,7 @@ fn effect(standing: &Standing, replay: u32, from: Stage, profile: Option<&str>) 
         (Stage::Notify, _) => "is told of again".to_owned(),
     };
     let was = match &standing.state {
-        State::Ended(end) => end.what().token(),
+        State::Ended(end) => end.token(),
         State::Open(_) | State::Ordered(_) => "",
     };
     format!("{was}; replay {replay} from `{}`: it {does}", from.name())
