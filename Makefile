@@ -9,7 +9,7 @@ programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
 
-.PHONY: help run demo test soak lint generate bench-files build servers cassandra
+.PHONY: help run demo test test-cql soak lint generate bench-files build servers cassandra
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,6 +22,9 @@ demo: build servers ## the same, ending by itself; last comes the file's record 
 
 test: servers cassandra ## the tests, on real servers; what takes long is in soak
 	@cargo test --workspace --locked -- --test-threads=$(THREADS)
+
+test-cql: servers cassandra ## the whole-system tests once more, on CQL
+	@LANDFALL_TEST_STORE=cql cargo test --workspace --test system --locked -- --test-threads=$(THREADS)
 
 soak: servers ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep

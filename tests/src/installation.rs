@@ -22,11 +22,13 @@ use servers::mail::Mail;
 
 use crate::bucket::{Bucket, Upload};
 use crate::chaos::{self, Rig};
+use crate::damage::Damage;
+use crate::database::Database;
 use crate::disk::Disk;
 use crate::events::{Follower, Seen};
 use crate::http;
 use crate::relay::{Fate, Relay};
-use crate::rows::{self, Rows};
+use crate::rows::Rows;
 use crate::service::{Replica, Service, address};
 use crate::shared::Storage;
 use crate::usage::Usage;
@@ -57,6 +59,7 @@ pub struct Installation {
     grounds: Grounds,
     wires: Option<Wires>,
     configs: HashMap<User, PathBuf>,
+    database: Database,
     site: Site,
     finished: bool,
 }
@@ -166,16 +169,17 @@ impl Installation {
 
     /// The readings in the database.
     pub fn rows(&self) -> Result<Rows> {
-        rows::all(&self.readings())
+        self.database.rows()
     }
 
     /// How many of the readings in the database a file wrote.
     pub fn count(&self, file: proto::FileId) -> Result<u64> {
-        rows::count(&self.readings(), file)
+        self.database.count(file)
     }
 
-    fn readings(&self) -> PathBuf {
-        self.site.folder.path().join("data/readings.db")
+    /// Breaks something by hand in the database, of a file.
+    pub fn damage(&self, damage: Damage, file: proto::FileId) -> Result<()> {
+        self.database.damage(damage, file)
     }
 
     /// The mails that the mail server accepted: one for each DATA command that it answered well.

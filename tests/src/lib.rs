@@ -1,11 +1,15 @@
 //! The harness of the whole-system tests: whole installations of Landfall on real servers, every
 //! service a process of its own.
 //!
-//! SeaweedFS is shared by all tests of a process, and each test has a bucket of its own in it. NATS, the mail
-//! server, the database and the services are each installation's own.
+//! SeaweedFS is shared by all tests of a process, and each test has a bucket of its own in it; so is
+//! Cassandra where `LANDFALL_TEST_STORE=cql`, with keyspaces. NATS, the mail server, `SQLite`
+//! databases and the services are each installation's own.
 
 pub mod bucket;
+mod cassandra;
 pub mod chaos;
+mod damage;
+pub(crate) mod database;
 pub mod development;
 mod disk;
 pub mod events;
@@ -25,6 +29,8 @@ mod wait;
 mod wire;
 
 pub use bucket::{Bucket, Upload};
+pub use damage::Damage;
+pub use database::Kind;
 pub use disk::{Small, must_have_room, run_apart};
 pub use events::Seen;
 pub use installation::armed::{Armed, is_killed};

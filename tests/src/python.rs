@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -22,6 +23,24 @@ pub struct Csv {
     pub time: Value,
     /// Columns of values, and the metric that each stands for.
     pub values: Vec<(Value, &'static str)>,
+    /// The column that names the metric instead, where there is one.
+    pub metric: Option<&'static str>,
+}
+
+/// What Python found in a file.
+#[derive(Debug)]
+pub struct Found {
+    /// A later line overrides an earlier one.
+    pub rows: Rows,
+    /// How many readings it holds; of a line that cannot be read, its values that are there, and
+    /// at least one.
+    pub read: u64,
+    /// How many of them stand in lines that cannot be read.
+    pub rejected: u64,
+    /// How many such lines there are.
+    pub rejected_lines: u64,
+    /// How many readings a later line overrides.
+    pub duplicated: u64,
 }
 
 /// Where the sensor's name is.
@@ -42,13 +61,18 @@ impl Default for Csv {
             sensor: Sensor::Column(json!("sensor_id")),
             time: json!("timestamp"),
             values: vec![(json!("value"), "value")],
+            metric: None,
         }
     }
 }
 
-/// The readings in a file, as Python's `csv`, `datetime` and `float` read them; a later line
-/// overrides an earlier one. Lines that Python cannot read are left out.
+/// The readings in a file, as [`read`] finds them.
 pub fn readings(content: &[u8], csv: &Csv) -> Result<Rows> {
+    Ok(read(content, csv)?.rows)
+}
+
+/// What is in a file, as Python's `csv`, `datetime` and `float` read it.
+pub fn read(content: &[u8], csv: &Csv) -> Result<Found> {
     let (column, fixed) = match &csv.sensor {
         Sensor::Column(column) => (column.clone(), Value::Null),
         Sensor::Fixed(name) => (Value::Null, json!(name)),
@@ -60,16 +84,33 @@ pub fn readings(content: &[u8], csv: &Csv) -> Result<Rows> {
         "fixed": fixed,
         "time": csv.time,
         "values": csv.values,
+        "metric": csv.metric,
     });
-    let found: Vec<(String, String, i64, u64)> = run(
+    let found: Written = run(
         include_str!("python/readings.py"),
         &how.to_string(),
         content,
     )?;
-    let rows = found
-        .into_iter()
-        .map(|(sensor, metric, ms, bits)| (key(&sensor, &metric, ms), f64::from_bits(bits)));
-    Ok(rows.collect())
+    let rows = found.readings.into_iter();
+    let rows =
+        rows.map(|(sensor, metric, ms, bits)| (key(&sensor, &metric, ms), f64::from_bits(bits)));
+    Ok(Found {
+        rows: rows.collect(),
+        read: found.read,
+        rejected: found.rejected,
+        rejected_lines: found.rejected_lines,
+        duplicated: found.duplicated,
+    })
+}
+
+/// What the script writes.
+#[derive(Deserialize)]
+struct Written {
+    readings: Vec<(String, String, i64, u64)>,
+    read: u64,
+    rejected: u64,
+    rejected_lines: u64,
+    duplicated: u64,
 }
 
 fn run<T: DeserializeOwned>(script: &str, argument: &str, input: &[u8]) -> Result<T> {

@@ -1,14 +1,9 @@
 //! The checker of the promise: what is well it leaves alone, and what was broken by hand it names.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "what is broken by hand is broken by SQL"
-)]
 
 use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
 use proto::{Data, FileId, User, What};
-use rusqlite::Connection;
-use tests::{Audit, Installation, Upload, Violation, run, sample};
+use tests::{Audit, Damage, Installation, Upload, Violation, run, sample};
 
 const SERVICES: [User; 4] = [User::Watcher, User::Ingest, User::Mover, User::Notifier];
 
@@ -60,15 +55,6 @@ impl World {
             gone,
             known: vec![],
         })
-    }
-
-    /// Changes a database.
-    fn sql(&self, database: &str, sql: &str, file: FileId) -> Result<()> {
-        let path = self.landfall.folder().join("data").join(database);
-        let bytes = file.bytes();
-        let changed = Connection::open(path)?.execute(sql, [&bytes[..]])?;
-        ensure!(changed == 1, "{changed} rows instead of one: {sql}");
-        Ok(())
     }
 
     /// What was just broken is named by these new violations, and nothing else is: rule, file and
@@ -143,43 +129,32 @@ async fn the_line_for_people(world: &World) -> Result<()> {
 
 async fn readings(world: &mut World) -> Result<()> {
     let (good, first, bad, gone) = (world.good, world.first, world.bad, world.gone);
-    let one = "(series, time) = (SELECT series, time FROM reading WHERE file = ?1 LIMIT 1)";
-    let delete = format!("DELETE FROM reading WHERE {one}");
-    world.sql("readings.db", &delete, good)?;
+    world.landfall.damage(Damage::NoReading, good)?;
     let words = "1 of its 50 readings are not in the database: value of `s` at 2026-11-01";
     world.names(&[("readings", good, words)]).await?;
 
-    let change = format!("UPDATE reading SET value = value + 1 WHERE {one}");
-    world.sql("readings.db", &change, first)?;
+    world.landfall.damage(Damage::OtherValue, first)?;
     let words = "1 of its 20 readings have another value in the database";
     world.names(&[("readings", first, words)]).await?;
 
-    let older = format!("UPDATE reading SET write_timestamp = write_timestamp - 1 WHERE {one}");
-    world.sql("readings.db", &older, good)?;
+    world.landfall.damage(Damage::OtherTimestamp, good)?;
     let words = "1 of its 50 readings have a write timestamp";
     world.names(&[("readings", good, words)]).await?;
 
-    let insert =
-        "INSERT INTO reading SELECT series, 0, 1.5, ?1, write_timestamp FROM reading LIMIT 1";
-    for (file, words) in [
-        (bad, "it may have 0: it is rejected"),
-        (gone, "it may have 0: it is superseded"),
+    for (file, at, words) in [
+        (bad, 1, "it may have 0: it is rejected"),
+        (gone, 2, "it may have 0: it is superseded"),
+        (
+            good,
+            3,
+            "in the database, and not in the file: 1 reading (value of",
+        ),
+        (FileId::from_bytes([7; 16]), 4, "a file that nobody knows"),
     ] {
-        world.sql(
-            "readings.db",
-            &insert.replace("0, 1.5", &format!("{}, 1.5", words.len())),
-            file,
-        )?;
+        world.landfall.damage(Damage::Stray(at), file)?;
         world.names(&[("rows", file, words)]).await?;
     }
-    world.sql("readings.db", insert, good)?;
-    let words = "in the database, and not in the file: 1 reading (value of";
-    world.names(&[("rows", good, words)]).await?;
-    let nobody = FileId::from_bytes([7; 16]);
-    world.sql("readings.db", &insert.replace("0, 1.5", "1, 1.5"), nobody)?;
-    world
-        .names(&[("rows", nobody, "a file that nobody knows")])
-        .await
+    Ok(())
 }
 
 async fn objects(world: &mut World) -> Result<()> {
@@ -226,13 +201,13 @@ async fn events(world: &mut World) -> Result<()> {
     let two = ("one-outcome", good, "two different outcomes of the ingest");
     world.names(&[two]).await?;
 
-    let unmark = "UPDATE outcome SET published = NULL, marked = NULL WHERE file = ?1";
-    world.sql("mover.db", unmark, good)?;
+    world.landfall.damage(Damage::NoMark(User::Mover), good)?;
     world
         .names(&[("mark", good, "the mover's `moved` has no mark")])
         .await?;
-    let elsewhere = "UPDATE outcome SET published = 1 WHERE file = ?1";
-    world.sql("ingest.db", elsewhere, good)?;
+    world
+        .landfall
+        .damage(Damage::OtherMark(User::Ingest), good)?;
     world
         .names(&[("mark", good, "message 1 of FILES, which is another")])
         .await?;
@@ -254,11 +229,12 @@ async fn events(world: &mut World) -> Result<()> {
         .names(&[("mail", bad, "is not in the mailbox")])
         .await?;
 
-    let forget = "DELETE FROM outcome WHERE file = ?1";
-    world.sql("mover.db", forget, bad)?;
+    world.landfall.damage(Damage::NoOutcome(User::Mover), bad)?;
     let event = ("published", bad, "that the mover's journal does not hold");
     world.names(&[event]).await?;
-    world.sql("watcher.db", forget, bad)?;
+    world
+        .landfall
+        .damage(Damage::NoOutcome(User::Watcher), bad)?;
     let known = ("arrived", bad, "the watcher's journal does not know it");
     world.names(&[known]).await
 }

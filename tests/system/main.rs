@@ -9,6 +9,7 @@ mod crowd;
 mod delay;
 mod destinations;
 mod dev;
+mod durability;
 mod keys;
 mod kills;
 mod limits;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
 use proto::consumer::{self, Consumer};
 use proto::{User, What, stream, subject};
-use tests::{Builder, Installation, Server, Upload, run, sample};
+use tests::{Builder, Installation, Lock, Server, Upload, run, sample};
 use tokio::time::Instant;
 
 /// Of a message that nobody keeps alive, all deliveries take six seconds.
@@ -73,16 +73,16 @@ fn databases_that_are_locked_for_long_are_waited_for_by_all_that_need_them() {
     run(async {
         let mut landfall = builder().start().await?;
         // From the end of the way to its beginning, so that each service has something in hand.
-        let mails = landfall.lock("notifier")?;
+        let mails = take_away(&landfall, &consumer::notifier()).await?;
         let mailed = two(&landfall, "mailed", What::Moved).await?;
         holds_two(&landfall, &consumer::notifier()).await?;
-        let moves = landfall.lock("mover")?;
+        let moves = take_away(&landfall, &consumer::mover()).await?;
         let moved = two(&landfall, "moved", What::Ingested).await?;
         holds_two(&landfall, &consumer::mover()).await?;
-        let readings = landfall.lock("readings")?;
+        let readings = take_away(&landfall, &consumer::ingest()).await?;
         let read = two(&landfall, "read", What::Arrived).await?;
         holds_two(&landfall, &consumer::ingest()).await?;
-        let arrivals = landfall.lock("watcher")?;
+        let arrivals = take_away(&landfall, &consumer::watcher()).await?;
         let seen = two_more(&landfall, "seen").await?;
         holds_two(&landfall, &consumer::watcher()).await?;
 
@@ -100,7 +100,9 @@ fn databases_that_are_locked_for_long_are_waited_for_by_all_that_need_them() {
         for upload in &seen {
             ensure!(landfall.way(upload).is_empty());
         }
-        drop((mails, moves, readings, arrivals));
+        for lock in [mails, moves, readings, arrivals] {
+            landfall.unlock(lock)?;
+        }
         end(landfall, &[mailed, moved, read, seen].concat()).await
     });
 }
@@ -172,6 +174,17 @@ async fn waits(landfall: &Installation, upload: &Upload) -> Result<()> {
         message.ok()?.map(drop)
     });
     found.await
+}
+
+/// Takes its database away from a service that has nothing to do.
+async fn take_away(landfall: &Installation, consumer: &Consumer) -> Result<Lock> {
+    let about = format!("the end of {}'s work", consumer.user);
+    let idle = landfall.until(&about, || async {
+        let info = landfall.consumer(consumer).await.ok()?;
+        (info.num_pending == 0 && info.num_ack_pending == 0).then_some(())
+    });
+    idle.await?;
+    landfall.lock(consumer.user)
 }
 
 /// Waits until a service has two messages in hand.

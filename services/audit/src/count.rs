@@ -10,7 +10,7 @@ use proto::{FileId, Version};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-use crate::books::{Key, Readings, Scratch};
+use crate::books::{Key, Readings, Retracted, Scratch};
 use crate::event::{Counts, Place};
 use crate::recount::{Counted, Recount, Stamps, Standing, standing};
 use crate::table::{self, Profile, Reading};
@@ -38,7 +38,7 @@ pub(crate) struct Ingested {
 /// What a count holds on to.
 pub(crate) struct Counter<'a> {
     pub(crate) objects: &'a Objects,
-    pub(crate) readings: &'a Readings,
+    pub(crate) readings: &'a dyn Readings,
     /// The order time of every known file.
     pub(crate) orders: &'a HashMap<FileId, Timestamp>,
     /// How many readings in the database each file wrote.
@@ -167,11 +167,15 @@ impl Counter<'_> {
 impl Counter<'_> {
     /// Whether a reading with these stamps is not there because one of a retracted file was.
     fn is_retracted(&self, key: Key<'_>, stamps: Stamps) -> anyhow::Result<bool> {
-        let retracted = self.readings.retracted(key)?;
-        Ok(retracted.is_some_and(|written| {
-            let second = written.div_euclid(1_000_000);
-            written >= stamps.first && self.retracted.contains(&second)
-        }))
+        let later = |second: i64| second * 1_000_000 + 999_999 >= stamps.first;
+        Ok(match self.readings.retracted(key)? {
+            Retracted::No => false,
+            Retracted::At(written) => {
+                let second = written.div_euclid(1_000_000);
+                written >= stamps.first && self.retracted.contains(&second)
+            }
+            Retracted::Perhaps => self.retracted.iter().any(|second| later(*second)),
+        })
     }
 }
 

@@ -434,9 +434,12 @@ mod tests {
         let mut words = std::collections::BTreeSet::new();
         for entry in std::fs::read_dir(folder).unwrap() {
             let json = std::fs::read(entry.unwrap().path()).unwrap();
-            words.insert(Event::read(&json).unwrap().said.word());
+            match Ordered::read(&json) {
+                Ok(ordered) => assert_eq!(ordered.replay, 1),
+                Err(_) => _ = words.insert(Event::read(&json).unwrap().said.word()),
+            }
         }
-        assert_eq!(words.len(), 7, "{words:?}");
+        assert_eq!(words.len(), 8, "{words:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use runtime::Config;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 
-use crate::books::{Books, Readings};
+use crate::books::{self, Books, Readings};
 use crate::count::{self, Counter, Ingested, Job};
 use crate::event::{Event, File, Mailed, Ordered, Place, Said, Step};
 use crate::facts::{Cell, Decision, Facts, Filed, MailRow, Outcome, Plan, Rows, Source, Way};
@@ -57,13 +57,19 @@ impl Sight<'_> {
     /// Looks at everything once.
     pub(crate) async fn look(&self) -> anyhow::Result<Facts> {
         let now = Timestamp::now();
-        let books = Books::new(&self.config.store);
+        let store = self.config.store.clone();
+        let (books, found) = blocking(move || {
+            let books = books::open(&store)?;
+            let found = journals(&*books)?;
+            Ok((books, found))
+        })
+        .await?;
         let Journals {
             ways,
             claims,
             profiles,
             unreadable,
-        } = journals(&books)?;
+        } = found;
         let chosen: BTreeSet<FileId> = ways
             .iter()
             .filter(|(_, way)| way.file().is_some_and(|file| self.scope.holds(file)))
@@ -101,7 +107,7 @@ impl Sight<'_> {
             .collect();
         facts.sources = self.sources(&facts).await?;
         let jobs = self.jobs(&facts, &heads, &profiles);
-        let readings = books.readings()?;
+        let readings = blocking(move || books.readings()).await?;
         (facts.rows, facts.recounts) = self.count(&facts, readings, jobs).await?;
         Ok(facts)
     }
@@ -225,7 +231,7 @@ impl Sight<'_> {
     async fn count(
         &self,
         facts: &Facts,
-        readings: Readings,
+        readings: Box<dyn Readings>,
         jobs: Vec<Job>,
     ) -> anyhow::Result<(HashMap<FileId, Rows>, BTreeMap<FileId, Recount>)> {
         let orders = facts.ways.iter();
@@ -234,11 +240,11 @@ impl Sight<'_> {
             .collect();
         let retracted = facts.retracted.clone();
         let (objects, handle) = (self.objects.clone(), Handle::current());
-        let counting = tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let rows = readings.by_file()?;
             let counter = Counter {
                 objects: &objects,
-                readings: &readings,
+                readings: &*readings,
                 orders: &orders,
                 rows: &rows,
                 retracted: &retracted,
@@ -247,9 +253,17 @@ impl Sight<'_> {
             let recounts = jobs.iter().map(|job| Ok((job.file, counter.count(job)?)));
             let recounts = recounts.collect::<anyhow::Result<_>>()?;
             Ok((rows, recounts))
-        });
-        counting.await.context("counting ended early")?
+        })
+        .await
     }
+}
+
+/// Does what blocks its thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let done = tokio::task::spawn_blocking(work);
+    done.await.context("what reads the databases ended early")?
 }
 
 /// How a way was ingested, if it was. Ways after it, `until` that one, may have written some of it
@@ -313,7 +327,7 @@ fn source(file: &File, head: Option<&Head>) -> Source {
 }
 
 /// Reads every journal, the last step's first.
-fn journals(books: &Books) -> anyhow::Result<Journals> {
+fn journals(books: &dyn Books) -> anyhow::Result<Journals> {
     let mut journals = Journals::default();
     for step in Step::ALL.into_iter().rev() {
         let Journals {

@@ -6,25 +6,32 @@
 mod audit;
 mod check;
 mod choice;
+mod database;
 mod describe;
 mod dev;
 mod failure;
 mod files;
 mod follow;
+mod gaps;
 mod journals;
 mod nats;
+mod nearest;
 mod options;
 mod order;
+mod origin;
 mod output;
 mod put;
 mod readings;
 mod record;
 mod replay;
 mod retract;
+mod rows;
 mod sample;
+mod sensors;
 mod settings;
 mod setup;
 mod vigil;
+mod zone;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -73,6 +80,7 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Retract(retract) => {
             Box::pin(retract::run(&settings::load(&place)?, retract)).await
         }
+        Command::Sensors(sensors) => sensors::run(&settings::load(&place)?, sensors).await,
         Command::Audit(audit) => Box::pin(audit::run(&settings::load(&place)?, audit)).await,
         Command::Check => check::run(&settings::load(&place)?),
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
+use crate::zone::{Moment, Zone};
+
 /// Sensor files from object storage into a database, filed away, and told by mail
 #[derive(Debug, Parser)]
 #[command(name = "landfall", version, max_term_width = 100)]
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Take the readings of files out of the database; says how many
     Retract(Retract),
+    /// List sensors with their first and latest readings, or show the gaps between one's readings
+    Sensors(Sensors),
     /// Check that everything is where the journals say: events, readings, objects, mails
     Audit(Audit),
     /// Write a sensor file with made-up readings
@@ -140,12 +144,54 @@ pub(crate) struct Readings {
     /// This metric only
     #[arg(long)]
     pub(crate) metric: Option<String>,
-    /// From this time on (`2026-11-22`, `2026-11-22T15:00Z`; without a zone it is UTC)
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) from: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) span: Span,
+    /// Say which upload each is of: the file's id in full, bucket and key
+    #[arg(long)]
+    pub(crate) with_file: bool,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// Which times, and how they are written.
+#[derive(Debug, Args)]
+pub(crate) struct Span {
+    /// From this time on (`2026-11-22`, `2026-11-22T15:00`, `2026-11-22T15:00Z`)
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    pub(crate) from: Option<Moment>,
     /// Before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) until: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    pub(crate) until: Option<Moment>,
+    /// Time zone of what is printed, and of times that are given without an offset, by its IANA
+    /// name (`Europe/Berlin`)
+    #[arg(long, value_name = "ZONE", value_parser = Zone::parse, default_value = "UTC")]
+    pub(crate) timezone: Zone,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sensors {
+    /// This sensor only; exit code 1 if it has no readings
+    pub(crate) sensor: Option<String>,
+    /// Sensors whose names begin so
+    #[arg(long, conflicts_with = "sensor")]
+    pub(crate) prefix: Option<String>,
+    /// Show where the sensor has no readings for longer than so (`--gaps=90m`) [default: five times
+    /// what usually lies between the newest ones]
+    #[arg(
+        long,
+        value_name = "PERIOD",
+        value_parser = period,
+        num_args = 0..=1,
+        require_equals = true,
+        requires = "sensor"
+    )]
+    pub(crate) gaps: Option<Option<Duration>>,
+    /// This metric only
+    #[arg(long)]
+    pub(crate) metric: Option<String>,
+    #[command(flatten)]
+    pub(crate) span: Span,
     /// How they are printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -157,7 +203,7 @@ pub(crate) enum Format {
     Table,
     /// CSV with a header
     Csv,
-    /// A line of JSON for each reading
+    /// A line of JSON each
     Json,
 }
 
@@ -289,16 +335,9 @@ pub(crate) enum Shape {
     Single,
 }
 
-/// A day, a time, or a time in a zone; UTC unless it says otherwise.
+/// A day, a time, or a time with an offset; UTC unless it says otherwise.
 fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse::<Timestamp>()
-        .or_else(|_| {
-            let local: jiff::civil::DateTime = text.parse()?;
-            Ok(local.to_zoned(jiff::tz::TimeZone::UTC)?.timestamp())
-        })
-        .map_err(|_: jiff::Error| {
-            "expected a time like 2026-11-22, 2026-11-22T15:00 or 2026-11-22T15:00:00Z".to_owned()
-        })
+    Moment::parse(text)?.in_zone(&Zone::UTC)
 }
 
 fn period(text: &str) -> Result<Duration, String> {
@@ -345,21 +384,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Options::command().debug_assert();
-    }
-
-    #[test]
-    fn times_without_a_zone_are_utc() {
-        let expected: Timestamp = "2026-11-22T15:00:00Z".parse().unwrap();
-        for text in [
-            "2026-11-22T15:00:00Z",
-            "2026-11-22T15:00",
-            "2026-11-22 15:00:00",
-            "2026-11-22T16:00:00+01:00",
-        ] {
-            assert_eq!(time(text), Ok(expected), "{text}");
-        }
-        let midnight: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-        assert_eq!(time("2026-11-22"), Ok(midnight));
-        assert!(time("yesterday").is_err());
     }
 }

@@ -1,171 +1,116 @@
 //! `landfall readings`
 
-use std::borrow::Cow;
-use std::io::{self, Write};
-
 use proto::FileId;
 use runtime::Config;
-use runtime::config::store::Kind;
-use runtime::text::is_formula;
-use serde::Serialize;
+use store::Readings;
 use store::readings::{Query, Stored};
 
+use crate::database::{self, Pages, bounds};
 use crate::failure::Failure;
-use crate::options::{self, Format};
-use crate::output::{self, plain};
-
-/// Readings that are asked for at once.
-const PAGE: usize = 1_000;
+use crate::nearest;
+use crate::options::{self, Format, Span};
+use crate::origin::Origins;
+use crate::output::plain;
+use crate::rows::{Cell, Column, Rows};
 
 /// Prints a sensor's readings, newest first, a page at a time.
 pub(crate) async fn run(config: &Config, options: options::Readings) -> Result<(), Failure> {
-    let folder = &config.store.folder;
-    if config.store.kind == Kind::Sqlite && !folder.is_dir() {
-        return Err(Failure::Usage(format!(
-            "`store.folder`: there is no database in {}; `landfall setup` makes one",
-            folder.display()
-        )));
-    }
-    let readings = runtime::readings(&config.store)
-        .await
-        .map_err(Failure::failed)?;
-    let query = Query {
-        sensor: options.sensor,
-        metric: options.metric,
-        from: options.from,
-        until: options.until,
+    let span = &options.span;
+    let query = database::query(options.sensor.clone(), options.metric.clone(), span)?;
+    let readings = database::open(config).await?;
+    let mut origins = match options.with_file {
+        true => Some(Origins::open(config).await?),
+        false => None,
     };
-    let mut last: Option<Stored> = None;
-    loop {
-        let page = readings
-            .page(&query, last.as_ref(), PAGE)
-            .await
-            .map_err(Failure::failed)?;
-        if page.is_empty() {
-            break;
+    let mut rows = Rows::new(options.format, columns(&options));
+    let mut pages = Pages::new(&*readings, &query);
+    while let Some(page) = pages.next().await? {
+        if let Some(origins) = &mut origins {
+            origins.find(page.iter().map(|stored| stored.file)).await?;
         }
-        let first = last.is_none();
-        output::print(|out| print(out, options.format, &query.sensor, first, &page))?;
-        last = page.into_iter().next_back();
+        let row = |stored: &Stored| row(&options, stored, origins.as_ref());
+        rows.print(&page.iter().map(row).collect::<Vec<_>>())?;
     }
-    if last.is_some() {
-        return Ok(());
-    }
-    let all = query.metric.is_none() && query.from.is_none() && query.until.is_none();
-    let such = if all { "" } else { "such " };
-    eprintln!("no {such}readings of sensor `{}`", plain(&query.sensor));
-    Err(Failure::Told)
-}
-
-fn print(
-    out: &mut impl Write,
-    format: Format,
-    sensor: &str,
-    first: bool,
-    page: &[Stored],
-) -> io::Result<()> {
-    match format {
-        Format::Table => table(out, first, page),
-        Format::Csv => csv(out, sensor, first, page),
-        Format::Json => page.iter().try_for_each(|stored| json(out, sensor, stored)),
+    match rows.begun {
+        true => Ok(()),
+        false => none_found(&*readings, &query, span).await,
     }
 }
 
-fn table(out: &mut impl Write, first: bool, page: &[Stored]) -> io::Result<()> {
-    if first {
-        writeln!(out, "{:<24} {:<16} {:>14}  file", "time", "metric", "value")?;
+fn columns(options: &options::Readings) -> Vec<Column> {
+    let zone = &options.span.timezone;
+    let mut columns = vec![
+        Column::hidden("sensor_id"),
+        Column::new("metric", "metric", 10),
+        Column::new("timestamp", format!("time ({})", zone.name()), zone.width()),
+        Column::new("value", "value", 14),
+        Column::new("file", "file", 0),
+    ];
+    if options.with_file {
+        columns.push(Column::new("bucket", "bucket", 0));
+        columns.push(Column::new("key", "key", 0));
     }
-    for stored in page {
-        writeln!(
-            out,
-            "{:<24} {:<16} {:>14}  {}",
-            time(stored),
-            plain(&stored.metric),
-            stored.value,
-            stored.file.short(),
-        )?;
-    }
-    Ok(())
+    columns
 }
 
-fn csv(out: &mut impl Write, sensor: &str, first: bool, page: &[Stored]) -> io::Result<()> {
-    let mut rows = csv::Writer::from_writer(out);
-    if first {
-        rows.write_record(["sensor_id", "metric", "timestamp", "value", "file"])?;
+fn row(options: &options::Readings, stored: &Stored, origins: Option<&Origins>) -> Vec<Cell> {
+    let mut row = vec![
+        options.sensor.as_str().into(),
+        stored.metric.as_str().into(),
+        Cell::Text(options.span.timezone.show(stored.time)),
+        Cell::Number(stored.value),
+        Cell::Text(file(options, stored.file)),
+    ];
+    if let Some(origins) = origins {
+        let origin = origins.of(stored.file);
+        let cell = |text: &String| Cell::Text(text.clone());
+        row.push(origin.map_or(Cell::Nothing, |origin| cell(&origin.bucket)));
+        row.push(origin.map_or(Cell::Nothing, |origin| cell(&origin.key)));
     }
-    for stored in page {
-        let (value, file) = (stored.value.to_string(), stored.file.to_string());
-        let (sensor, metric) = (cell(sensor), cell(&stored.metric));
-        rows.write_record([&*sensor, &*metric, &time(stored), &value, &file])?;
-    }
-    rows.flush()
+    row
 }
 
-/// A name, so that no spreadsheet takes it for a formula.
-fn cell(name: &str) -> Cow<'_, str> {
-    if is_formula(name) {
-        format!("'{name}").into()
-    } else {
-        name.into()
+fn file(options: &options::Readings, file: FileId) -> String {
+    match options.format {
+        Format::Table if !options.with_file => file.short().to_string(),
+        _ => file.to_string(),
     }
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    sensor_id: &'a str,
-    metric: &'a str,
-    timestamp: String,
-    value: f64,
-    file: FileId,
-}
-
-fn json(out: &mut impl Write, sensor: &str, stored: &Stored) -> io::Result<()> {
-    let line = Line {
-        sensor_id: sensor,
-        metric: &stored.metric,
-        timestamp: time(stored),
-        value: stored.value,
-        file: stored.file,
+/// Says that there are no such readings, and what there is instead.
+pub(crate) async fn none_found(
+    readings: &dyn Readings,
+    query: &Query,
+    span: &Span,
+) -> Result<(), Failure> {
+    let sensor = plain(&query.sensor);
+    let series = readings.series(&query.sensor).await;
+    let series = series.map_err(Failure::failed)?;
+    if series.is_empty() {
+        let nearest = nearest::sensors(readings, &query.sensor).await?;
+        eprintln!("no readings of sensor `{sensor}`{nearest}");
+        return Err(Failure::Told);
+    }
+    let metric = query.metric.as_deref();
+    let known = series
+        .iter()
+        .filter(|series| metric.is_none_or(|metric| series.latest.metric == metric));
+    let of_metric = metric.map(|metric| format!(" of metric `{}`", plain(metric)));
+    let of_metric = of_metric.unwrap_or_default();
+    let first = known.clone().map(|series| series.first).min();
+    let latest = known.map(|series| series.latest.time).max();
+    let instead = match first.zip(latest) {
+        Some((first, latest)) => format!(
+            "from {} to {}",
+            span.timezone.show(first),
+            span.timezone.show(latest)
+        ),
+        None => {
+            let metrics = series.iter().map(|series| plain(&series.latest.metric));
+            format!("of {}", metrics.collect::<Vec<_>>().join(", "))
+        }
     };
-    let line = serde_json::to_string(&line)?;
-    writeln!(out, "{}", output::json(&line))
-}
-
-/// To the millisecond, as it is stored.
-fn time(stored: &Stored) -> String {
-    format!("{:.3}", stored.time)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_no_formulas_and_no_commands_to_a_terminal() {
-        let stored = Stored {
-            metric: "@SUM(1)\u{9b}".into(),
-            time: jiff::Timestamp::UNIX_EPOCH,
-            value: -1.5,
-            file: FileId::from_bytes([0; 16]),
-        };
-        let mut out = vec![];
-        print(
-            &mut out,
-            Format::Csv,
-            "=1+1",
-            true,
-            std::slice::from_ref(&stored),
-        )
-        .unwrap();
-        let row = String::from_utf8(out).unwrap();
-        let row = row.lines().nth(1).unwrap();
-        assert!(
-            row.starts_with("'=1+1,'@SUM(1)\u{9b},1970-01-01T00:00:00.000Z,-1.5,"),
-            "{row}"
-        );
-        let mut out = vec![];
-        print(&mut out, Format::Json, "s", true, &[stored]).unwrap();
-        let line = String::from_utf8(out).unwrap();
-        assert!(line.contains(r#""metric":"@SUM(1)\u009b""#), "{line}");
-    }
+    let bounds = bounds(query, span);
+    eprintln!("no readings{of_metric} of sensor `{sensor}`{bounds}; there are some {instead}");
+    Err(Failure::Told)
 }

@@ -1,10 +1,12 @@
 //! Opens the configured databases.
 
+mod cql;
 mod failpoints;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use cql::access;
 use failpoint::{Call, Subject, around};
 use proto::User;
 use store::{Journal, Readings, sqlite};
@@ -28,6 +30,11 @@ async fn open_journal(config: &Config, user: User) -> Result<Arc<dyn Journal>, T
             let path = config.folder.join(format!("{user}.db"));
             Ok(Arc::new(sqlite::Journal::open(&path).await?))
         }
+        Kind::Cql => {
+            let (access, plan) = (access(&config.cql)?, config.cql.plan());
+            let journal = store::cql::Journal::open(&access, &plan, user.name());
+            Ok(Arc::new(journal.await?))
+        }
     }
 }
 
@@ -44,7 +51,33 @@ async fn open_readings(config: &Config) -> Result<Arc<dyn Readings>, Trouble> {
             let path = config.folder.join("readings.db");
             Ok(Arc::new(sqlite::Readings::open(&path).await?))
         }
+        Kind::Cql => {
+            let (access, plan) = (access(&config.cql)?, config.cql.plan());
+            Ok(Arc::new(store::cql::Readings::open(&access, &plan).await?))
+        }
     }
+}
+
+/// Makes what the configured databases need, where it is not there. Safe to repeat, and to do by
+/// two at once.
+pub(crate) async fn set_up(config: &Config) -> Result<(), Trouble> {
+    match config.kind {
+        // Whoever opens a file makes it.
+        Kind::Sqlite => {
+            readings(config).await?;
+            for user in JOURNALS {
+                journal(config, user).await?;
+            }
+        }
+        Kind::Cql => {
+            let (access, plan) = (access(&config.cql)?, config.cql.plan());
+            store::cql::Readings::set_up(&access, &plan).await?;
+            for user in JOURNALS {
+                store::cql::Journal::set_up(&access, &plan, user.name()).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn folder(folder: &Path) -> Result<(), Trouble> {

@@ -33,13 +33,14 @@ mod outbox;
 mod service;
 mod setup;
 pub mod text;
+pub mod tls;
 mod tries;
 mod trouble;
 mod verify;
 
 pub use config::Config;
 pub use context::Context;
-pub use databases::{journal, readings};
+pub use databases::{access, journal, readings};
 pub use entry::main;
 pub use handler::{Handler, Message, Step};
 pub use nats::Publisher;

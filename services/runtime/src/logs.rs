@@ -11,17 +11,23 @@ use crate::config::service::{Config, Log};
 
 /// Libraries log their own view of what Landfall tells in one line; warnings only.
 const LIBRARIES: &str = "info,aws_config=warn,hyper=warn";
-/// That the connection is lost, the outage says once; the connector says it with each attempt.
-const NATS: &str = "async_nats=error,async_nats::connector=off";
+/// That a connection is lost, the outage says once; these say it with each attempt, and the
+/// driver's errors come with what it answers. By the library whose mention in the setting overrides
+/// it.
+const LOUD: [(&str, &str); 2] = [
+    ("async_nats", "async_nats=error,async_nats::connector=off"),
+    ("scylla", "scylla=off"),
+];
 
 /// What is logged, by `[service] log_level`.
 fn filter(wanted: &str) -> EnvFilter {
-    let nats = if wanted.contains("async_nats") {
-        ""
-    } else {
-        NATS
-    };
-    EnvFilter::builder().parse_lossy(format!("{LIBRARIES},{nats},{wanted}"))
+    let loud = LOUD.iter().filter(|(library, _)| !wanted.contains(library));
+    let directives: Vec<&str> = [LIBRARIES]
+        .into_iter()
+        .chain(loud.map(|(_, directives)| *directives))
+        .chain([wanted])
+        .collect();
+    EnvFilter::builder().parse_lossy(directives.join(","))
 }
 
 /// Starts logging. The second call of a process changes nothing.
@@ -48,11 +54,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_connector_is_silent_unless_it_is_asked_for() {
+    fn what_connects_is_silent_unless_it_is_asked_for() {
         for wanted in ["info", "debug"] {
             let filter = filter(wanted).to_string();
             assert!(filter.contains("async_nats::connector=off"), "{filter}");
+            assert!(filter.contains("scylla=off"), "{filter}");
         }
+        let asked = filter("info,scylla=debug").to_string();
+        assert!(!asked.contains("scylla=off"), "{asked}");
         let asked = filter("info,async_nats=debug").to_string();
         assert!(!asked.contains("async_nats::connector"), "{asked}");
         assert!(asked.contains("async_nats=debug"), "{asked}");

@@ -57,10 +57,7 @@ pub async fn setup(config: &Config) -> Result<Vec<String>, Trouble> {
             Some(denied) => refused(denial(&config.nats, &denied)),
             None => trouble,
         })?;
-    databases::readings(&config.store).await?;
-    for user in databases::JOURNALS {
-        databases::journal(&config.store, user).await?;
-    }
+    databases::set_up(&config.store).await?;
     Ok(done)
 }
 

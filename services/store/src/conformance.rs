@@ -19,6 +19,7 @@ mod order;
 pub mod readings;
 mod registers;
 mod retraction;
+mod sensors;
 
 /// Opens stores of the kind under test.
 #[async_trait]

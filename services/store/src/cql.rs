@@ -5,16 +5,20 @@
 //! tables; `open` only looks whether they are what they should be.
 
 mod agenda;
+mod buckets;
 mod cluster;
+mod durability;
 mod fault;
 mod journal;
 mod known;
 mod outcomes;
 mod page;
+mod reader;
 mod readings;
 mod registers;
 mod retraction;
 mod schema;
+mod series;
 mod shard;
 mod tables;
 mod together;
@@ -22,4 +26,4 @@ mod together;
 pub use cluster::Access;
 pub use journal::Journal;
 pub use readings::Readings;
-pub use schema::Plan;
+pub use schema::{Plan, Unfit};

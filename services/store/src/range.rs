@@ -12,6 +12,12 @@ pub(crate) struct Range {
 }
 
 impl Range {
+    /// Every time there is.
+    pub(crate) const ALL: Self = Self {
+        first: i64::MIN,
+        last: i64::MAX,
+    };
+
     /// What a query asks for.
     pub(crate) fn of(query: &Query) -> Self {
         Self {

@@ -49,6 +49,15 @@ pub struct Stored {
     pub file: FileId,
 }
 
+/// What a sensor has of one metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// When its first reading was.
+    pub first: Timestamp,
+    /// Its latest reading.
+    pub latest: Stored,
+}
+
 /// Which readings of a sensor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -85,6 +94,15 @@ pub trait Readings: Send + Sync + 'static {
         after: Option<&Stored>,
         limit: usize,
     ) -> Result<Vec<Stored>>;
+
+    /// The names of sensors in the order of their bytes, from `from` on, at most `limit`. (The next
+    /// page begins at the last name with a `\0` behind it.) May name sensors that have no readings
+    /// any more. A CQL store looks at every sensor it has, whatever the limit.
+    async fn sensors(&self, from: &str, limit: usize) -> Result<Vec<String>>;
+
+    /// What a sensor has, in the order of its metrics. Costs the number of its metrics, however
+    /// many readings there are and however far apart they lie.
+    async fn series(&self, sensor: &str) -> Result<Vec<Series>>;
 
     /// How many readings a file wrote that no later one has overridden.
     async fn count(&self, file: FileId) -> Result<u64>;

@@ -8,6 +8,7 @@ use fastrand::Rng;
 use proto::User;
 
 use super::content::{Content, Kind};
+use crate::database;
 use crate::installation::SERVICES;
 use crate::relay::Fate;
 use crate::wire::{Forecast, Hits, Weather};
@@ -35,15 +36,16 @@ pub struct Plan {
     pub(super) replicas: Vec<(Name, Strand<Deed>)>,
     /// Seconds by which clocks are ahead.
     pub(super) clocks: Vec<(Name, Strand<i64>)>,
-    pub(super) servers: [Strand<Power>; 3],
-    pub(super) wires: [Strand<Forecast>; 3],
+    /// In the order of [`SERVERS`].
+    pub(super) servers: Vec<Strand<Power>>,
+    pub(super) wires: Vec<Strand<Forecast>>,
 }
 
 /// A replica of a service, and its number from 0.
 pub(super) type Name = (User, usize);
 
-/// The servers, as [`Plan::servers`] and [`Plan::wires`] have them.
-pub(super) const SERVERS: [&str; 3] = ["nats", "store", "mail"];
+/// The servers. The last one only where the database is one.
+pub(super) const SERVERS: [&str; 4] = ["nats", "store", "mail", "database"];
 
 /// What people do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +76,8 @@ pub(super) enum Power {
 }
 
 impl Plan {
-    /// The plan of a seed: always the same one.
-    pub fn new(seed: u64) -> Self {
+    /// The plan of a seed: always the same one for a kind of database.
+    pub fn new(seed: u64, database: database::Kind) -> Self {
         let mut random = Rng::with_seed(seed);
         let names: Vec<Name> = SERVICES
             .iter()
@@ -87,16 +89,23 @@ impl Plan {
         let clocks = names.iter();
         let clocks = clocks.map(|name| (*name, clock(&mut random)));
         let clocks = clocks.collect();
-        Self {
+        let mut plan = Self {
             seed,
             versioned: random.u8(0..3) == 0,
             requests: requests(&mut random),
             fates: fates(&mut random),
             replicas: deeds,
             clocks,
-            servers: [1..3, 1..2, 1..3].map(|times| power(&mut random, times)),
-            wires: [(); 3].map(|()| weather(&mut random)),
+            servers: [1..3, 1..2, 1..3]
+                .map(|times| power(&mut random, times))
+                .into(),
+            wires: [(); 3].map(|()| weather(&mut random)).into(),
+        };
+        if database == database::Kind::Cql {
+            plan.servers.push(power(&mut random, 1..2));
+            plan.wires.push(weather(&mut random));
         }
+        plan
     }
 
     /// How often a deed is done.
@@ -321,10 +330,15 @@ mod tests {
     #[test]
     fn a_seed_has_one_plan_and_another_seed_another() {
         for seed in 0..200 {
-            let plan = Plan::new(seed);
-            assert_eq!(plan, Plan::new(seed));
-            assert_eq!(plan.to_string(), Plan::new(seed).to_string());
-            assert_ne!(plan.requests, Plan::new(seed + 1).requests);
+            let plan = Plan::new(seed, database::Kind::Sqlite);
+            let same = Plan::new(seed, database::Kind::Sqlite);
+            assert_eq!(plan, same);
+            assert_eq!(plan.to_string(), same.to_string());
+            let other = Plan::new(seed + 1, database::Kind::Sqlite);
+            assert_ne!(plan.requests, other.requests);
+            let beside = Plan::new(seed, database::Kind::Cql);
+            assert_eq!(plan.requests, beside.requests);
+            assert_eq!(plan.servers, beside.servers[..3]);
         }
     }
 
@@ -335,7 +349,7 @@ mod tests {
             assert!(strand.iter().all(|(at, _)| *at <= LENGTH + ACK_WAIT * 2));
         }
         for seed in 0..200 {
-            let plan = Plan::new(seed);
+            let plan = Plan::new(seed, database::Kind::Cql);
             forward(&plan.requests);
             forward(&plan.fates);
             assert_eq!(plan.fates.last().map(|last| last.1), Some(Fate::Delivered));

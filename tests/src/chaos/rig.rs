@@ -5,9 +5,12 @@ use std::path::Path;
 use anyhow::Result;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
+use servers::cassandra::Options;
 use servers::{MailCatcher, Nats};
 
 use super::clock::Clocks;
+use crate::cassandra::Cassandra;
+use crate::database::Kind;
 use crate::shared::Storage;
 use crate::wire::Wire;
 
@@ -19,6 +22,15 @@ pub(crate) struct Rig {
     pub(crate) store: Wire,
     pub(crate) mail: Wire,
     pub(crate) clocks: Clocks,
+    /// Where installations have one that is a server.
+    pub(crate) database: Option<Database>,
+}
+
+/// A database that nobody else works on, and the wire before it.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) cassandra: Cassandra,
+    pub(crate) wire: Wire,
 }
 
 impl Rig {
@@ -39,12 +51,31 @@ impl Rig {
             store: Wire::before(storage.store.port(), seed).await?,
             mail: Wire::before(mail.port(), seed).await?,
             clocks: Clocks::new(&folder.join("clocks"))?,
+            database: match Kind::chosen()? {
+                Kind::Sqlite => None,
+                Kind::Cql => Some(Database::start(&folder.join("cassandra"), seed).await?),
+            },
             storage,
         })
     }
 
     /// How many connections were cut.
     pub(crate) fn cuts(&self) -> u64 {
-        self.nats.cuts() + self.store.cuts() + self.mail.cuts()
+        let database = self.database.as_ref();
+        let wires = [&self.nats, &self.store, &self.mail]
+            .into_iter()
+            .chain(database.map(|database| &database.wire));
+        wires.map(Wire::cuts).sum()
+    }
+}
+
+impl Database {
+    async fn start(folder: &Path, seed: u64) -> Result<Self> {
+        // It is killed, and may lose nothing then.
+        let cassandra = Cassandra::start(folder, Options { careless: false }).await?;
+        Ok(Self {
+            wire: Wire::before(cassandra.port, seed).await?,
+            cassandra,
+        })
     }
 }

@@ -20,6 +20,7 @@ use super::Rig;
 use super::content::PROFILE;
 use super::plan::{ACK_WAIT, Deed, Plan, Power, REPLICAS, Request};
 use crate::bucket::{Bucket, Upload};
+use crate::database::Kind;
 use crate::installation::{Audit, Installation};
 use crate::service::{self, Service};
 use crate::shared::Storage;
@@ -47,7 +48,7 @@ pub struct Summary {
 /// Does what the seed's plan says, and judges what became of it. The error has the plan and
 /// everything that is wrong.
 pub async fn run(seed: u64) -> Result<Summary> {
-    let plan = Plan::new(seed);
+    let plan = Plan::new(seed, Kind::chosen()?);
     let begin = Instant::now();
     let builder = Installation::builder()
         .rigged(seed)
@@ -125,6 +126,7 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
         store: store_wire,
         mail: mail_wire,
         clocks,
+        database,
     } = rig;
     let Storage { store, relay, .. } = storage;
     let begin = Instant::now();
@@ -161,10 +163,22 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
         })
         .boxed_local(),
     ];
-    for (wire, strand) in [nats_wire, store_wire, mail_wire]
-        .into_iter()
-        .zip(&plan.wires)
-    {
+    let mut wires = vec![&*nats_wire, store_wire, mail_wire];
+    if let Some(database) = database {
+        wires.push(&database.wire);
+        // One that was there already is not ours to kill.
+        if let Some(server) = &mut database.cassandra.server {
+            let powers = each(begin, &plan.servers[3], async |power| match power {
+                Power::Kill => {
+                    server.kill().await;
+                    Ok(())
+                }
+                Power::Start => server.restart().await,
+            });
+            strands.push(powers.boxed_local());
+        }
+    }
+    for (wire, strand) in wires.into_iter().zip(&plan.wires) {
         let change = each(begin, strand, async |forecast| {
             wire.set(*forecast);
             Ok(())

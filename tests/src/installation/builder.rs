@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -16,7 +17,9 @@ use super::outages::Wires;
 use super::site::{Addresses, Site};
 use super::{Grounds, Installation, SERVICES};
 use crate::bucket::Bucket;
+use crate::cassandra::{self, Cassandra};
 use crate::chaos::Rig;
+use crate::database::{Database, Keyspaces, Kind};
 use crate::disk::Small;
 use crate::events::Follower;
 use crate::shared::{Storage, shared};
@@ -40,6 +43,7 @@ pub struct Builder {
     unheard: bool,
     patience: Duration,
     small: Option<(Small, u64)>,
+    database: Option<Kind>,
 }
 
 #[derive(Debug)]
@@ -66,6 +70,7 @@ impl Builder {
             unheard: false,
             patience: PATIENCE,
             small: None,
+            database: None,
         }
     }
 
@@ -172,6 +177,12 @@ impl Builder {
         self
     }
 
+    /// Has this kind of database, whatever is chosen for all tests.
+    pub fn database(mut self, kind: Kind) -> Self {
+        self.database = Some(kind);
+        self
+    }
+
     /// Starts everything; it is ready when this returns.
     pub async fn start(self) -> Result<Installation> {
         let site = Site::start(self.replicas, self.secured_mail, self.small).await?;
@@ -189,11 +200,17 @@ impl Builder {
         };
         let (store, target_bucket) = (&storage.store, target.as_ref());
         let base = site.configuration(store, &addresses, &self.watched(&watched), target_bucket);
+        let database = self.open(&grounds, &site).await?;
         let wires = if self.wired {
-            Some(Wires::start(site.nats.port(), store.port(), site.mail.port()).await?)
+            let ports = [site.nats.port(), store.port(), site.mail.port()];
+            Some(Wires::start(ports, &database).await?)
         } else {
             None
         };
+        let mut base: Table = base.parse()?;
+        for (path, value) in database.settings() {
+            settings::set(&mut base, path, value)?;
+        }
         let configs = self.write(&base, wires.as_ref(), site.folder.path())?;
         setup(&configs[&User::Setup], &site.nats).await?;
         for bucket in watched {
@@ -217,6 +234,7 @@ impl Builder {
             grounds,
             wires,
             configs,
+            database,
             site,
             finished: false,
         };
@@ -234,6 +252,25 @@ impl Builder {
         Ok(installation)
     }
 
+    /// Where readings and journals are.
+    async fn open(&self, grounds: &Grounds, site: &Site) -> Result<Database> {
+        let keyspaces = |cassandra: &Cassandra, port| {
+            Database::Cql(Keyspaces::new(Arc::clone(&cassandra.session), port))
+        };
+        let kind = self.database.map_or_else(Kind::chosen, Ok)?;
+        Ok(match (kind, grounds) {
+            (Kind::Sqlite, _) => Database::Sqlite(site.folder.path().join("data")),
+            (Kind::Cql, Grounds::Rigged(rig)) => {
+                let database = rig.database.as_ref().context("it was set up with one")?;
+                keyspaces(&database.cassandra, database.wire.address.port())
+            }
+            (Kind::Cql, _) => {
+                let cassandra = cassandra::shared().await?;
+                keyspaces(cassandra, cassandra.port)
+            }
+        })
+    }
+
     async fn grounds(&self, site: &Site) -> Result<Grounds> {
         let Some(seed) = self.rigged else {
             if self.own_store {
@@ -249,13 +286,13 @@ impl Builder {
     /// Writes the configuration of each service, and answers where.
     fn write(
         &self,
-        base: &str,
+        base: &Table,
         wires: Option<&Wires>,
         folder: &Path,
     ) -> Result<HashMap<User, PathBuf>> {
         let mut configs = HashMap::new();
         for user in SERVICES.into_iter().chain([User::Setup]) {
-            let mut table: Table = base.parse()?;
+            let mut table = base.clone();
             for (path, value) in wires.iter().flat_map(|wires| wires.settings(user)) {
                 settings::set(&mut table, path, value)?;
             }

@@ -23,6 +23,7 @@ impl Installation {
         for user in SERVICES {
             self.stop(user).await?;
         }
+        self.database.remove().await;
         self.finished = true;
         Ok(())
     }

@@ -5,7 +5,8 @@ use proto::User;
 use toml::Value;
 
 use super::{Installation, SERVICES};
-use crate::lock::Lock;
+use crate::database::{Database, nodes};
+use crate::lock::{self, Lock};
 use crate::settings;
 use crate::wire::{Hits, Weather, Wire};
 
@@ -18,6 +19,8 @@ pub enum Server {
     Store,
     /// The mail server.
     Mail,
+    /// The CQL database.
+    Database,
 }
 
 /// A wire between each service and each of its servers.
@@ -25,16 +28,20 @@ pub enum Server {
 pub(super) struct Wires(Vec<(User, Server, Wire)>);
 
 impl Wires {
-    /// To the servers at these ports.
-    pub(super) async fn start(nats: u16, store: u16, mail: u16) -> Result<Self> {
+    /// To NATS, store and mail server at these ports, and to the database if that is a server.
+    pub(super) async fn start([nats, store, mail]: [u16; 3], database: &Database) -> Result<Self> {
+        let mut ends = vec![
+            (Server::Nats, nats),
+            (Server::Store, store),
+            (Server::Mail, mail),
+        ];
+        if let Database::Cql(keyspaces) = database {
+            ends.push((Server::Database, keyspaces.port()));
+        }
         let mut wires = vec![];
         for user in SERVICES {
-            for (server, port) in [
-                (Server::Nats, nats),
-                (Server::Store, store),
-                (Server::Mail, mail),
-            ] {
-                wires.push((user, server, Wire::before(port, 0).await?));
+            for (server, port) in &ends {
+                wires.push((user, *server, Wire::before(*port, 0).await?));
             }
         }
         Ok(Self(wires))
@@ -50,6 +57,7 @@ impl Wires {
                 format!("http://{}", wire.address).into(),
             ),
             Server::Mail => ("notifier.smtp.port", i64::from(wire.address.port()).into()),
+            Server::Database => ("store.cql.nodes", nodes(wire.address.port())),
         })
         .collect()
     }
@@ -86,10 +94,33 @@ impl Installation {
             .collect()
     }
 
-    /// Keeps a database (`readings`, or a service's journal by its name) from being written to.
-    pub fn lock(&self, database: &str) -> Result<Lock> {
-        let data = self.folder().join("data");
-        Lock::take(&data.join(format!("{database}.db")))
+    /// Takes a service's database away: nobody can write to its journal any more, nor to the
+    /// readings if it is ingest. Of an installation with wires.
+    pub fn lock(&self, user: User) -> Result<Lock> {
+        match &self.database {
+            Database::Sqlite(folder) => {
+                let name = match user {
+                    User::Ingest => "readings",
+                    other => other.name(),
+                };
+                Ok(Lock::File(lock::File::take(
+                    &folder.join(format!("{name}.db")),
+                )?))
+            }
+            Database::Cql(_) => {
+                self.cut(user, Server::Database)?;
+                Ok(Lock::Wire(user))
+            }
+        }
+    }
+
+    /// Gives back what [`lock`](Self::lock) took.
+    pub fn unlock(&self, lock: Lock) -> Result<()> {
+        match lock {
+            Lock::File(file) => drop(file),
+            Lock::Wire(user) => self.mend(user, Server::Database)?,
+        }
+        Ok(())
     }
 
     /// Kills the NATS server (SIGKILL).

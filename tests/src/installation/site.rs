@@ -107,8 +107,6 @@ impl Site {
             endpoint = "{endpoint}"
             access_key = "{access}"
             secret_key = "{secret}"
-            [store]
-            folder = "{folder}/data"
             [watcher]
             listen = "{listen}"
             tokens = ["{token}"]
@@ -123,7 +121,6 @@ impl Site {
             endpoint = addresses.store,
             access = store.access_key(),
             secret = store.secret_key(),
-            folder = self.folder.path().display(),
             listen = self.watchers()[0],
             token = self.token,
             smtp = self.smtp(addresses.smtp),

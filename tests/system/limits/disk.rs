@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use proto::{User, What};
-use tests::{Installation, Small, Upload, run_apart, sample};
+use tests::{Installation, Kind, Small, Upload, run_apart, sample};
 
 use super::SERVICES;
 
@@ -17,6 +17,7 @@ fn what_finds_the_disk_of_the_databases_full_waits_until_there_is_room() {
     run_apart(&format!("limits::disk::{name}"), async {
         let mut landfall = Installation::builder()
             .small_disk(Small::Databases, DISK)
+            .database(Kind::Sqlite)
             .without(User::Mover)
             .without(User::Notifier)
             .start()

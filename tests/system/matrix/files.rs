@@ -95,7 +95,7 @@ impl Files {
         Ok(())
     }
 
-    /// Orders each kind of command, twice, for a good file whose last way has ended.
+    /// Orders each kind of thing for a good file whose last way has ended, and says it twice.
     pub(super) async fn order(&mut self, landfall: &Installation) -> Result<()> {
         let all = landfall.all();
         let ended = all.iter().filter(|seen| ends(seen.what()));

@@ -10,5 +10,6 @@ mod follow;
 mod landfall;
 mod put;
 mod readings;
+mod sensors;
 mod setup;
 mod usage;

@@ -38,6 +38,32 @@ async fn what_is_wrong_with_the_command_line_or_the_configuration_ends_with_2_an
             &["readings", "s1"],
             "`store.folder`: there is no database in landfall-data",
         ),
+        (
+            &[
+                "readings",
+                "s1",
+                "--from",
+                "2026-11-02",
+                "--until",
+                "2026-11-01",
+            ],
+            "nothing lies between",
+        ),
+        (
+            &[
+                "readings",
+                "s1",
+                "--timezone",
+                "Europe/Berlin",
+                "--from",
+                "2026-10-25T02:30",
+            ],
+            "--from: 2026-10-25T02:30:00 comes twice or never in Europe/Berlin",
+        ),
+        (
+            &["sensors", "s1", "--from", "2026-10-25"],
+            "--from and --until are for --gaps",
+        ),
         (&["dev", "--send", "no.csv"], "no.csv: No such file"),
         (&["dev", "--delay", "soon"], "--delay: expected a period"),
         (&["dev", "--config", "wrong.toml"], "wrong.toml:1"),

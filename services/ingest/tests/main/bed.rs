@@ -14,7 +14,7 @@ use runtime::config::secret::Secret;
 use runtime::{Config, Message, Step, Trouble};
 use servers::SeaweedFs;
 use servers::seaweedfs::Options;
-use store::readings::{Query, Reading, Stored};
+use store::readings::{Query, Reading, Series, Stored};
 use store::{Journal, Readings, sqlite};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -273,6 +273,14 @@ impl Readings for Failing {
         limit: usize,
     ) -> store::Result<Vec<Stored>> {
         self.inner.page(query, after, limit).await
+    }
+
+    async fn sensors(&self, from: &str, limit: usize) -> store::Result<Vec<String>> {
+        self.inner.sensors(from, limit).await
+    }
+
+    async fn series(&self, sensor: &str) -> store::Result<Vec<Series>> {
+        self.inner.series(sensor).await
     }
 
     async fn count(&self, file: FileId) -> store::Result<u64> {

@@ -64,6 +64,21 @@ pub(super) fn url(setting: &str, text: &str, schemes: &[&str], example: &str) ->
     Ok(())
 }
 
+/// `host:port`.
+pub(super) fn node(setting: &str, text: &str) -> Result<(), Wrong> {
+    let sound = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let bare = !host.contains([':', '/', '@', ' ']) || host.starts_with('[');
+        !host.is_empty() && bare && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if sound {
+        return Ok(());
+    }
+    Err(Wrong::new(
+        setting,
+        format!("expected a host and a port like `scylla:9042`, found {text:?}"),
+    ))
+}
+
 pub(super) fn readable(setting: &str, file: Option<&Path>) -> Result<(), Wrong> {
     let Some(file) = file else { return Ok(()) };
     match std::fs::File::open(file) {

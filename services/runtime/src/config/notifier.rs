@@ -90,7 +90,7 @@ pub struct Route {
     /// Receivers; none, nobody is told.
     pub to: Vec<String>,
     /// Another delay for ingested files, or for the `outcome` that this route names.
-    #[serde(default, with = "optional_period")]
+    #[serde(default, with = "period::optional")]
     pub delay: Option<Duration>,
 }
 
@@ -102,30 +102,6 @@ pub enum Outcome {
     Ingested,
     Rejected,
     Failed,
-}
-
-mod optional_period {
-    use std::time::Duration;
-
-    use serde::{Deserializer, Serializer};
-
-    use super::period;
-
-    pub(super) fn serialize<S: Serializer>(
-        period: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match period {
-            Some(period) => period::serialize(period, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        period::deserialize(deserializer).map(Some)
-    }
 }
 
 impl Default for Smtp {

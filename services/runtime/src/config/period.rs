@@ -34,3 +34,28 @@ fn wrong<E: serde::de::Error>(text: &str) -> E {
         "`{text}` is no length of time; write one like `10m`, `1h 30m` or `250ms`"
     ))
 }
+
+/// The same where there may be none.
+pub mod optional {
+    use std::time::Duration;
+
+    use serde::{Deserializer, Serializer};
+
+    /// Writes a length of time, or nothing.
+    pub fn serialize<S: Serializer>(
+        period: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match period {
+            Some(period) => super::serialize(period, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads a length of time that is there.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}

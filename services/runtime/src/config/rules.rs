@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::forms::{
-    at_least, filled, is_loopback, mailbox, mailboxes, positive, readable, readable_glob, url,
+    at_least, filled, is_loopback, mailbox, mailboxes, node, positive, readable, readable_glob, url,
 };
 use super::notifier::Tls;
+use super::store::Kind;
 use super::wrong::Wrong;
 use super::{Config, profile};
 
@@ -18,6 +19,7 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     service(config)?;
     nats(config)?;
     objects(config)?;
+    store(config)?;
     watcher(config)?;
     prefixes(config)?;
     overlaps(config)?;
@@ -129,6 +131,35 @@ fn objects(config: &Config) -> Result<(), Wrong> {
         )),
         _ => Ok(()),
     }
+}
+
+fn store(config: &Config) -> Result<(), Wrong> {
+    if config.store.kind != Kind::Cql {
+        return Ok(());
+    }
+    let cql = &config.store.cql;
+    if cql.nodes.is_empty() {
+        return Err(Wrong::new("store.cql.nodes", "expected at least one node"));
+    }
+    for (index, text) in cql.nodes.iter().enumerate() {
+        node(&format!("store.cql.nodes[{index}]"), text)?;
+    }
+    if cql.user.is_some() != cql.password.is_some() {
+        return Err(Wrong::new(
+            "store.cql.user",
+            "a login needs both `store.cql.user` and `store.cql.password`",
+        ));
+    }
+    if cql.ca_file.is_some() && !cql.tls {
+        return Err(Wrong::new(
+            "store.cql.ca_file",
+            "is for TLS: set `store.cql.tls = true` too",
+        ));
+    }
+    readable("store.cql.ca_file", cql.ca_file.as_deref())?;
+    let wrong =
+        |unfit: store::cql::Unfit| Wrong::new(format!("store.cql.{}", unfit.setting), unfit.reason);
+    cql.plan().check().map_err(wrong)
 }
 
 fn watcher(config: &Config) -> Result<(), Wrong> {

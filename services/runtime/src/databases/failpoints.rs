@@ -7,7 +7,7 @@ use failpoint::{Call, Subject, around};
 use jiff::Timestamp;
 use proto::{Event, FileId};
 use store::journal::{Cell, Created, Entry, Overdue, Page, Position, Register, Settled};
-use store::readings::{Query, Reading, Stored};
+use store::readings::{Query, Reading, Series, Stored};
 use store::{Journal, Readings, Result};
 
 /// A store behind failpoints.
@@ -158,5 +158,13 @@ impl Readings for Failing<dyn Readings> {
         limit: usize,
     ) -> Result<Vec<Stored>> {
         self.0.page(query, after, limit).await
+    }
+
+    async fn sensors(&self, from: &str, limit: usize) -> Result<Vec<String>> {
+        self.0.sensors(from, limit).await
+    }
+
+    async fn series(&self, sensor: &str) -> Result<Vec<Series>> {
+        self.0.series(sensor).await
     }
 }

@@ -12,6 +12,11 @@ pub use super::retraction::{
     of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way,
     whatever_is_written_and_retracted_in_whatever_order_is_as_the_model_has_it,
 };
+pub use super::sensors::{
+    a_series_has_its_first_and_its_latest_reading, readings_on_the_bounds_of_buckets_are_read_once,
+    readings_that_lie_far_apart_are_found_at_once, sensors_are_listed_in_the_order_of_their_names,
+    ten_thousand_sensors_are_listed_once_each,
+};
 use crate::readings::{Query, Reading, Stored};
 
 /// Each case by name.
@@ -33,6 +38,11 @@ macro_rules! readings_cases {
             of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way
             a_retraction_looks_at_every_page
             whatever_is_written_and_retracted_in_whatever_order_is_as_the_model_has_it
+            sensors_are_listed_in_the_order_of_their_names
+            ten_thousand_sensors_are_listed_once_each
+            a_series_has_its_first_and_its_latest_reading
+            readings_that_lie_far_apart_are_found_at_once
+            readings_on_the_bounds_of_buckets_are_read_once
         }
     };
 }
@@ -364,14 +374,14 @@ fn cells(page: &[Stored]) -> Vec<(i64, &str)> {
         .collect()
 }
 
-fn all_of(sensor: &str) -> Query {
+pub(super) fn all_of(sensor: &str) -> Query {
     Query {
         sensor: sensor.to_owned(),
         ..Query::default()
     }
 }
 
-fn reading(sensor: &str, second: i64, write_timestamp: i64) -> Reading {
+pub(super) fn reading(sensor: &str, second: i64, write_timestamp: i64) -> Reading {
     Reading {
         sensor: sensor.into(),
         metric: "value".into(),
@@ -381,6 +391,6 @@ fn reading(sensor: &str, second: i64, write_timestamp: i64) -> Reading {
     }
 }
 
-fn file_id(file: u8) -> FileId {
+pub(super) fn file_id(file: u8) -> FileId {
     FileId::from_bytes([file; 16])
 }

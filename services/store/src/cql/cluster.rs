@@ -71,6 +71,10 @@ pub(super) enum Condition {
 
 impl Cluster {
     /// Connects, for the data of one keyspace.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the runtime has its failpoints around this"
+    )]
     pub(super) async fn connect(access: &Access, keyspace: &str) -> Result<Self> {
         let name = format!("{} (keyspace {keyspace})", access.nodes.join(","));
         let profile = ExecutionProfile::builder()
@@ -112,6 +116,11 @@ impl Cluster {
         let state = self.session.get_cluster_state();
         let mut nodes = state.get_nodes_info().iter();
         nodes.any(|node| node.sharder().is_some())
+    }
+
+    /// How many nodes there are.
+    pub(super) fn nodes(&self) -> usize {
+        self.session.get_cluster_state().get_nodes_info().len()
     }
 
     /// Prepares a statement. It is safe to repeat.

@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::agenda::{Agenda, Entry as Item, List, beginning};
 use super::cluster::{Access, Cluster};
+use super::durability;
 use super::outcomes::{Outcome, Outcomes};
 use super::registers::{Registers, Row};
 use super::schema::{self, Plan};
@@ -60,7 +61,8 @@ impl Journal {
         plan.check()?;
         let cluster = Cluster::connect(access, &plan.journals).await?;
         let tables = plan.tables_of_journal(service);
-        schema::check_all(&cluster, &tables).await?;
+        schema::verify(&cluster, &tables).await?;
+        durability::warn(&cluster).await;
         let [outcomes, registers, agenda] =
             tables.map(|table| format!("{}.{}", table.keyspace, table.name));
         Ok(Self {

@@ -1,48 +1,24 @@
 //! One page of a sensor's readings: newest first, at one time by metric.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use proto::FileId;
-use scylla::response::PagingState;
-use scylla::statement::prepared::PreparedStatement;
-use scylla::value::CqlTimestamp;
-use uuid::Uuid;
+use futures::FutureExt;
 
+use super::buckets::End;
 use super::cluster::Cluster;
+use super::reader::Reader;
 use super::readings::bucket_of;
-use super::schema::Plan;
+use super::together::all;
+use crate::Result;
 use crate::range::Range;
 use crate::readings::{Query, Stored};
-use crate::{Error, Result};
 
-/// Statements that read a sensor's readings.
-pub(super) struct Reader {
-    buckets: PreparedStatement,
-    buckets_of_metric: PreparedStatement,
-    readings: PreparedStatement,
-    /// Milliseconds.
-    width: i64,
-}
+/// Buckets of a metric that are looked up at once.
+const BUCKETS: i32 = 128;
+/// Partitions that are read at once, where those before them did not fill the page.
+const AT_ONCE: usize = 32;
 
 impl Reader {
-    pub(super) async fn prepare(cluster: &Cluster, plan: &Plan, width: i64) -> Result<Self> {
-        let keyspace = &plan.readings;
-        let buckets = format!("SELECT metric, bucket FROM {keyspace}.buckets WHERE sensor_id = ?");
-        let of_metric = format!("{buckets} AND metric = ? AND bucket >= ? AND bucket <= ?");
-        let readings = format!(
-            "SELECT ts, value, file FROM {keyspace}.readings
-             WHERE sensor_id = ? AND metric = ? AND bucket = ? AND ts >= ? AND ts <= ? LIMIT ?"
-        );
-        Ok(Self {
-            buckets: cluster.prepare(&buckets).await?,
-            buckets_of_metric: cluster.prepare(&of_metric).await?,
-            readings: cluster.prepare(&readings).await?,
-            width,
-        })
-    }
-
     /// Buckets do not overlap: one after the other, the newest first, until the page is full.
     pub(super) async fn page(
         &self,
@@ -56,106 +32,101 @@ impl Reader {
         if let Some((time, _)) = after {
             range.last = range.last.min(time);
         }
-        let mut page = vec![];
-        for (bucket, metrics) in self.buckets(cluster, query, range).await?.into_iter().rev() {
-            if page.len() >= limit {
-                break;
-            }
-            let mut rows = vec![];
-            for metric in metrics {
-                let range = range.after(after.as_ref(), &metric);
-                let series = (query.sensor.as_str(), metric.as_str(), bucket);
-                let room = limit - page.len();
-                rows.extend(self.series(cluster, series, range, room).await?);
-                // Stable: at one time, metrics stay in the order in which they come.
-                rows.sort_by_key(|row: &Stored| Reverse(row.time));
-                rows.truncate(room);
-            }
-            page.extend(rows);
-        }
-        Ok(page)
-    }
-
-    /// The buckets in a range, each with its metrics in their order.
-    async fn buckets(
-        &self,
-        cluster: &Cluster,
-        query: &Query,
-        range: Range,
-    ) -> Result<BTreeMap<i64, Vec<String>>> {
-        let (first, last) = (
-            bucket_of(range.first, self.width),
-            bucket_of(range.last, self.width),
-        );
-        let mut found = BTreeMap::<i64, Vec<String>>::new();
-        let mut from = Some(PagingState::start());
-        while let Some(state) = from {
-            let (rows, next) = match &query.metric {
-                Some(metric) => {
-                    let (first, last) = (CqlTimestamp(first), CqlTimestamp(last));
-                    let values = (&query.sensor, metric, first, last);
-                    cluster
-                        .page::<(String, CqlTimestamp)>(&self.buckets_of_metric, values, state)
-                        .await?
-                }
-                None => {
-                    cluster
-                        .page::<(String, CqlTimestamp)>(&self.buckets, (&query.sensor,), state)
-                        .await?
-                }
-            };
-            for (metric, CqlTimestamp(bucket)) in rows {
-                if (first..=last).contains(&bucket) {
-                    found.entry(bucket).or_default().push(metric);
-                }
-            }
-            from = next;
-        }
-        Ok(found)
-    }
-
-    /// The newest rows of one partition in a range.
-    async fn series(
-        &self,
-        cluster: &Cluster,
-        (sensor, metric, bucket): (&str, &str, i64),
-        range: Range,
-        limit: usize,
-    ) -> Result<Vec<Stored>> {
-        let mut rows = vec![];
-        let values = (
-            sensor,
-            metric,
-            CqlTimestamp(bucket),
-            CqlTimestamp(range.first),
-            CqlTimestamp(range.last),
-            i32::try_from(limit).unwrap_or(i32::MAX),
-        );
-        let mut from = Some(PagingState::start());
-        while let Some(state) = from {
-            let (found, next) = cluster
-                .page::<(CqlTimestamp, f64, Uuid)>(&self.readings, values, state)
-                .await?;
-            for (CqlTimestamp(time), value, file) in found {
-                rows.push(Stored {
-                    time: timestamp(cluster, time)?,
-                    metric: metric.to_owned(),
-                    value,
-                    file: FileId::from_bytes(file.into_bytes()),
+        let metrics = match &query.metric {
+            Some(metric) => vec![metric.clone()],
+            None => self.buckets.metrics(cluster, &query.sensor).await?,
+        };
+        let mut page = Page::new(limit, self.width);
+        while page.rows.len() < limit && range.first <= range.last {
+            let newest = self.newest(cluster, &query.sensor, &metrics, range);
+            let (newest, before) = newest.await?;
+            // One by one at first: the newest bucket may well fill the page.
+            let mut at_once = 1;
+            let mut partitions = newest.as_slice();
+            while let Some((bucket, _)) = partitions.first()
+                && page.room(*bucket) > 0
+            {
+                let (next, others) = partitions.split_at(at_once.min(partitions.len()));
+                let next = next.iter().filter(|(bucket, _)| page.room(*bucket) > 0);
+                let rows = next.map(|(bucket, metric)| {
+                    let metric = metrics[*metric].as_str();
+                    let partition = (query.sensor.as_str(), metric, *bucket);
+                    let range = range.after(after.as_ref(), metric);
+                    let room = page.room(*bucket);
+                    self.rows(cluster, partition, range, End::Newest, room)
+                        .boxed()
                 });
+                for rows in all(rows.collect()).await? {
+                    page.merge(rows);
+                }
+                partitions = others;
+                at_once = (at_once * 2).min(AT_ONCE);
             }
-            from = next;
+            let Some(before) = before else { break };
+            range.last = before;
         }
-        Ok(rows)
+        Ok(page.rows)
+    }
+
+    /// The newest partitions in a range of times, in the order of the page: bucket, and which of
+    /// the metrics. Where there may be more, up to which time.
+    async fn newest(
+        &self,
+        cluster: &Cluster,
+        sensor: &str,
+        metrics: &[String],
+        range: Range,
+    ) -> Result<(Vec<(i64, usize)>, Option<i64>)> {
+        let buckets = Range {
+            first: bucket_of(range.first, self.width),
+            last: bucket_of(range.last, self.width),
+        };
+        let mut newest = vec![];
+        // Up to here every metric's buckets are known.
+        let mut known = i64::MIN;
+        for (number, metric) in metrics.iter().enumerate() {
+            let series = (sensor, metric.as_str());
+            let of_metric = self
+                .buckets
+                .some(cluster, series, buckets, End::Newest, BUCKETS);
+            let of_metric = of_metric.await?;
+            if of_metric.len() == BUCKETS as usize {
+                known = of_metric.last().copied().unwrap_or(known).max(known);
+            }
+            newest.extend(of_metric.into_iter().map(|bucket| (bucket, number)));
+            newest.retain(|(bucket, _)| *bucket >= known);
+        }
+        newest.sort_unstable_by_key(|(bucket, metric)| (Reverse(*bucket), *metric));
+        Ok((newest, known.checked_sub(1)))
     }
 }
 
-fn timestamp(cluster: &Cluster, milliseconds: i64) -> Result<Timestamp> {
-    // `from_millisecond` refuses the last second there is.
-    Timestamp::from_nanosecond(i128::from(milliseconds) * 1_000_000).map_err(|error| {
-        Error::Broken(format!(
-            "{}: a reading has time {milliseconds} ms: {error}",
-            cluster.name()
-        ))
-    })
+/// The newest rows of the partitions merged so far, at most `limit`.
+struct Page {
+    rows: Vec<Stored>,
+    limit: usize,
+    /// Of a bucket, in milliseconds.
+    width: i64,
+}
+
+impl Page {
+    fn new(limit: usize, width: i64) -> Self {
+        let rows = vec![];
+        Self { rows, limit, width }
+    }
+
+    /// How many rows of a bucket can be in the page: what is newer stands before them.
+    fn room(&self, bucket: i64) -> usize {
+        let end = bucket.saturating_add(self.width);
+        let newer = |row: &Stored| row.time.as_millisecond() >= end;
+        self.limit - self.rows.partition_point(newer)
+    }
+
+    /// Adds the rows of the next partition, and keeps the newest.
+    fn merge(&mut self, rows: Vec<Stored>) {
+        self.rows.extend(rows);
+        // Stable: at one time, metrics stay in the order in which they are merged.
+        self.rows.sort_by_key(|row| Reverse(row.time));
+        self.rows.truncate(self.limit);
+    }
 }

@@ -14,13 +14,13 @@ use uuid::Uuid;
 
 use super::cluster::{Access, Cluster};
 use super::known::Known;
-use super::page::Reader;
+use super::reader::Reader;
 use super::retraction::{self, Retraction};
 use super::schema::{self, Plan};
 use super::shard::shard;
 use super::together::all;
 use crate::Result;
-use crate::readings::{Query, Reading, Stored};
+use crate::readings::{Query, Reading, Series, Stored};
 
 /// Rows of one batch: from 50 to 200 it makes no difference.
 const BATCH: usize = 100;
@@ -66,7 +66,7 @@ impl Readings {
     pub async fn open(access: &Access, plan: &Plan) -> Result<Self> {
         plan.check()?;
         let cluster = Cluster::connect(access, &plan.readings).await?;
-        schema::check_all(&cluster, &plan.tables_of_readings()).await?;
+        schema::verify(&cluster, &plan.tables_of_readings()).await?;
         let keyspace = &plan.readings;
         let width = i64::try_from(plan.bucket.as_millis()).unwrap_or(i64::MAX);
         let insert = Inserts {
@@ -251,6 +251,15 @@ impl crate::Readings for Readings {
         limit: usize,
     ) -> Result<Vec<Stored>> {
         self.reader.page(&self.cluster, query, after, limit).await
+    }
+
+    async fn sensors(&self, from: &str, limit: usize) -> Result<Vec<String>> {
+        let buckets = &self.reader.buckets;
+        buckets.sensors(&self.cluster, from, limit).await
+    }
+
+    async fn series(&self, sensor: &str) -> Result<Vec<Series>> {
+        self.reader.series(&self.cluster, sensor).await
     }
 
     async fn count(&self, file: FileId) -> Result<u64> {

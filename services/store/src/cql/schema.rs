@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cluster::{Access, Cluster};
+use super::fault;
 use super::tables::{Column, Role, Table};
 use crate::{Error, Result};
 
@@ -73,6 +74,8 @@ const GRACE_OF_AGENDA: u32 = 3_600;
 
 /// Windows that `ScyllaDB` takes for one TTL.
 const WINDOWS: u64 = 50;
+/// What the databases take.
+const LONGEST_TTL: Duration = Duration::from_secs(630_720_000);
 
 /// What the schema should be.
 #[derive(Clone, Debug)]
@@ -89,6 +92,21 @@ pub struct Plan {
     pub ttl: Option<Duration>,
     /// How much time readings are compacted together for, by the order times of their files.
     pub window: Duration,
+}
+
+/// What is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// Which field of [`Plan`].
+    pub setting: &'static str,
+    /// What is wrong with it, and what is allowed.
+    pub reason: String,
+}
+
+impl From<Unfit> for Error {
+    fn from(unfit: Unfit) -> Self {
+        Self::Broken(format!("`store.cql.{}`: {}", unfit.setting, unfit.reason))
+    }
 }
 
 impl Default for Plan {
@@ -132,56 +150,80 @@ async fn create(cluster: &Cluster, keyspace: String, tables: &[Table]) -> Result
     for table in tables {
         cluster.define(table.create()).await?;
     }
-    check_all(cluster, tables).await
+    match difference(cluster, tables).await? {
+        None => Ok(()),
+        Some(difference) => Err(Error::Broken(format!("{}: {difference}", cluster.name()))),
+    }
 }
 
-/// Whether the tables are what they should be.
-pub(super) async fn check_all(cluster: &Cluster, tables: &[Table]) -> Result<()> {
+/// Looks whether the tables are what they should be. If they are not, that is an outage: whoever
+/// runs `landfall setup` or mends the settings ends it.
+pub(super) async fn verify(cluster: &Cluster, tables: &[Table]) -> Result<()> {
+    match difference(cluster, tables).await? {
+        None => Ok(()),
+        Some(difference) => Err(fault::away(cluster.name(), &difference)),
+    }
+}
+
+/// The first difference, in words.
+async fn difference(cluster: &Cluster, tables: &[Table]) -> Result<Option<String>> {
     for table in tables {
-        if let Some(difference) = table.difference(cluster).await? {
-            let name = cluster.name();
-            return Err(Error::Broken(format!("{name}: {difference}")));
+        let difference = table.difference(cluster).await?;
+        if difference.is_some() {
+            return Ok(difference);
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 impl Plan {
     /// Refuses what cannot be.
-    pub(super) fn check(&self) -> Result<()> {
-        let broken = |what: String| Err(Error::Broken(format!("[store]: {what}")));
-        for keyspace in [&self.readings, &self.journals] {
+    pub fn check(&self) -> Result<(), Unfit> {
+        let unfit = |setting, reason| Err(Unfit { setting, reason });
+        for (setting, keyspace) in [("readings", &self.readings), ("journals", &self.journals)] {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             let begins = keyspace.starts_with(|c: char| c.is_ascii_lowercase());
             if !begins || !keyspace.chars().all(plain) || keyspace.len() > 48 {
-                return broken(format!(
-                    "`{keyspace}` is no name of a keyspace: 1 to 48 of a-z, 0-9 and _, a letter first"
-                ));
+                return unfit(
+                    setting,
+                    format!(
+                        "`{keyspace}` is no name of a keyspace: 1 to 48 of a-z, 0-9 and _, a \
+                         letter first"
+                    ),
+                );
             }
         }
-        if let Some(name) = self.replication.keys().find(|name| name.contains('\'')) {
-            return broken(format!("`{name}` is no name of a data center"));
+        if self.readings == self.journals {
+            let reason = "must be another keyspace than that of the readings".to_owned();
+            return unfit("journals", reason);
+        }
+        for (name, replicas) in &self.replication {
+            if name.is_empty() || name.contains('\'') || *replicas == 0 {
+                let reason = "expected the names of data centers, each with a number of replicas";
+                return unfit("replication", reason.to_owned());
+            }
         }
         let whole = |time: Duration, unit: u64| {
             time.subsec_nanos() == 0 && time.as_secs() > 0 && time.as_secs().is_multiple_of(unit)
         };
-        if !whole(self.bucket, 1) || !whole(self.window, 60) {
-            return broken(
-                "a bucket has whole seconds, and a window whole minutes, and at least one"
-                    .to_owned(),
-            );
+        if !whole(self.bucket, 1) {
+            return unfit("bucket", "must be one or more whole seconds".to_owned());
         }
-        let windows = self.ttl.unwrap_or_default().as_secs() / self.window.as_secs();
+        if !whole(self.window, 60) {
+            return unfit("window", "must be one or more whole minutes".to_owned());
+        }
+        let Some(ttl) = self.ttl else { return Ok(()) };
+        if !whole(ttl, 1) || ttl > LONGEST_TTL {
+            return unfit("ttl", "must be whole seconds, up to 20 years".to_owned());
+        }
+        let windows = ttl.as_secs() / self.window.as_secs();
         if windows > WINDOWS {
-            return broken(format!(
-                "a time to live of {windows} windows is too long: {WINDOWS} are possible; set a \
-                 longer window"
-            ));
-        }
-        let seconds = self.ttl.map_or(1, |ttl| ttl.as_secs());
-        // What the databases take.
-        if !(1..=630_720_000).contains(&seconds) {
-            return broken("the time to live is a second to 20 years".to_owned());
+            return unfit(
+                "window",
+                format!(
+                    "is too short: `ttl` would have {windows} of them, and {WINDOWS} are possible"
+                ),
+            );
         }
         Ok(())
     }

@@ -68,3 +68,17 @@ impl Page {
         Ok(())
     }
 }
+
+/// The first time of a series and its latest row; none where it has no readings.
+pub(super) fn ends(
+    connection: &Connection,
+    series: i64,
+    metric: &Arc<str>,
+) -> rusqlite::Result<Option<(i64, Row)>> {
+    let mut page = Page::new(1);
+    page.merge(connection, series, metric, Range::ALL)?;
+    let first: Option<i64> = connection
+        .prepare_cached("SELECT min(time) FROM reading WHERE series = ?1")?
+        .query_row([series], |row| row.get(0))?;
+    Ok(first.zip(page.rows.pop()))
+}

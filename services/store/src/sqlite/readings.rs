@@ -13,7 +13,7 @@ use super::retraction;
 use super::series::{self, Known};
 use super::writer::Writer;
 use crate::range::Range;
-use crate::readings::{Query, Reading, Stored};
+use crate::readings::{Query, Reading, Series, Stored};
 use crate::{Error, Result};
 
 static SCHEMA: Schema = Schema {
@@ -103,6 +103,32 @@ impl crate::Readings for Readings {
             .collect()
     }
 
+    async fn sensors(&self, from: &str, limit: usize) -> Result<Vec<String>> {
+        let from = from.to_owned();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let names = move |connection: &Connection| series::sensors(connection, &from, limit);
+        self.readers.run(names).await
+    }
+
+    async fn series(&self, sensor: &str) -> Result<Vec<Series>> {
+        let sensor = sensor.to_owned();
+        let ends = self.readers.run(move |connection| {
+            let moment = connection.unchecked_transaction()?;
+            let mut ends = vec![];
+            for (series, metric) in series::of(&moment, &sensor, None)? {
+                ends.extend(page::ends(&moment, series, &metric.into())?);
+            }
+            Ok(ends)
+        });
+        let series = |(first, latest)| {
+            Ok(Series {
+                first: self.time(first)?,
+                latest: self.stored(&latest)?,
+            })
+        };
+        ends.await?.into_iter().map(series).collect()
+    }
+
     async fn count(&self, file: FileId) -> Result<u64> {
         let mut count = 0;
         let mut from = Some((0, i64::MIN));
@@ -141,20 +167,21 @@ impl crate::Readings for Readings {
 
 impl Readings {
     fn stored(&self, row: &page::Row) -> Result<Stored> {
-        // `from_millisecond` refuses the last second there is.
-        let time =
-            Timestamp::from_nanosecond(i128::from(row.time) * 1_000_000).map_err(|error| {
-                Error::Broken(format!(
-                    "{}: a reading has time {} ms: {error}",
-                    self.database.path().display(),
-                    row.time
-                ))
-            })?;
         Ok(Stored {
-            time,
+            time: self.time(row.time)?,
             metric: row.metric.to_string(),
             value: row.value,
             file: row.file,
+        })
+    }
+
+    fn time(&self, milliseconds: i64) -> Result<Timestamp> {
+        // `from_millisecond` refuses the last second there is.
+        Timestamp::from_nanosecond(i128::from(milliseconds) * 1_000_000).map_err(|error| {
+            Error::Broken(format!(
+                "{}: a reading has time {milliseconds} ms: {error}",
+                self.database.path().display()
+            ))
         })
     }
 }

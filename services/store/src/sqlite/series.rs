@@ -80,3 +80,17 @@ pub(super) fn of(
         })?
         .collect()
 }
+
+/// The first names of sensors from `from` on, in their order.
+pub(super) fn sensors(
+    connection: &Connection,
+    from: &str,
+    limit: i64,
+) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached(
+            "SELECT DISTINCT sensor FROM series WHERE sensor >= ?1 ORDER BY sensor LIMIT ?2",
+        )?
+        .query_map(params![from, limit], |row| row.get(0))?
+        .collect()
+}

@@ -1,11 +1,18 @@
-//! The cases of the suite that read many readings, with readings in many buckets.
+//! Readings in many buckets.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use proto::FileId;
+use scylla::client::session_builder::SessionBuilder;
+use scylla::value::CqlTimestamp;
+use store::Readings;
 use store::conformance::readings;
 use store::cql::Plan;
+use store::readings::{Query, Reading, Stored};
 
 use crate::keyspaces::{Keyspaces, plan};
+use crate::server;
 
 fn small_buckets() -> Keyspaces {
     Keyspaces::of(Plan {
@@ -22,4 +29,110 @@ async fn pages_go_on_from_bucket_to_bucket() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_is_bounded_within_a_bucket() {
     readings::a_query_has_bounds(&small_buckets()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readings_on_the_bounds_of_small_buckets_are_read_once() {
+    readings::readings_on_the_bounds_of_buckets_are_read_once(&small_buckets()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_without_number_between_two_readings_cost_nothing() {
+    readings::readings_that_lie_far_apart_are_found_at_once(&small_buckets()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_whose_readings_are_gone_are_passed_over() {
+    let keyspaces = small_buckets();
+    let store = keyspaces.shared_readings().await;
+    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
+    let session = session.build().await.unwrap();
+    // More than are looked up at once, before the readings and after them.
+    let insert = format!(
+        "INSERT INTO {}.buckets (sensor_id, metric, bucket) VALUES ('s', ?, ?)",
+        keyspaces.plan.readings
+    );
+    let insert = session.prepare(insert).await.unwrap();
+    for metric in ["value", "gone"] {
+        for bucket in (-300..300).map(|number| CqlTimestamp(number * 4_000)) {
+            let inserted = session.execute_unpaged(&insert, (metric, bucket)).await;
+            inserted.unwrap();
+        }
+    }
+    let reading = |second| Reading {
+        sensor: "s".into(),
+        metric: "value".into(),
+        time: Timestamp::from_second(second).unwrap(),
+        value: 1.0,
+        write_timestamp: 1,
+    };
+    let file = FileId::from_bytes([1; 16]);
+    let written = store.write(file, vec![reading(-40), reading(40)]);
+    written.await.unwrap();
+    let series = store.series("s").await.unwrap();
+    let [value] = &series[..] else {
+        panic!("{series:?}")
+    };
+    let ends = (value.first.as_second(), value.latest.time.as_second());
+    assert_eq!(ends, (-40, 40));
+    let query = Query {
+        sensor: "s".to_owned(),
+        ..Query::default()
+    };
+    let page = store.page(&query, None, 2).await.unwrap();
+    let times: Vec<i64> = page.iter().map(|row| row.time.as_second()).collect();
+    assert_eq!(times, [40, -40]);
+    let rest = store.page(&query, page.last(), 2).await.unwrap();
+    assert_eq!(rest, []);
+}
+
+/// Page by page, with more buckets than are looked up or read at once, of metrics that do not have
+/// the same ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_buckets_of_uneven_metrics_are_read_whole_and_in_order() {
+    let store = small_buckets().shared_readings().await;
+    let mut expected = vec![];
+    let mut readings = vec![];
+    for (metric, every, count) in [
+        ("a", 4, 700),
+        ("b", 40, 300),
+        ("c", 1, 900),
+        ("d", 9_000, 3),
+    ] {
+        for number in 0..count {
+            let second = number * every - 1_000;
+            expected.push((second, metric.to_owned()));
+            readings.push(Reading {
+                sensor: "s".into(),
+                metric: metric.into(),
+                time: Timestamp::from_second(second).unwrap(),
+                value: 1.0,
+                write_timestamp: 1,
+            });
+        }
+    }
+    expected.sort_by(|(a_time, a), (b_time, b)| b_time.cmp(a_time).then(a.cmp(b)));
+    store
+        .write(FileId::from_bytes([1; 16]), readings)
+        .await
+        .unwrap();
+    let query = Query {
+        sensor: "s".to_owned(),
+        ..Query::default()
+    };
+    for size in [97, 1_000, 5_000] {
+        let mut all: Vec<Stored> = vec![];
+        loop {
+            let page = store.page(&query, all.last(), size).await.unwrap();
+            let full = page.len() == size;
+            all.extend(page);
+            if !full {
+                break;
+            }
+        }
+        let all = all
+            .into_iter()
+            .map(|row| (row.time.as_second(), row.metric));
+        assert_eq!(all.collect::<Vec<_>>(), expected, "in pages of {size}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod buckets;
 mod conformance;
+mod expiry;
 mod faults;
 mod keyspaces;
 mod lost;

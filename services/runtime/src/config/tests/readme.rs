@@ -17,7 +17,7 @@ fn examples(secrets: &Path) -> Vec<String> {
 #[test]
 fn every_example_is_accepted_and_sets_what_it_says() {
     let secrets = tempfile::tempdir().unwrap();
-    for name in ["nats", "s3", "webhook", "smtp"] {
+    for name in ["nats", "s3", "scylla", "webhook", "smtp"] {
         std::fs::write(secrets.path().join(name), "a secret of some length").unwrap();
     }
     let examples = examples(secrets.path());

@@ -38,7 +38,7 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
         (
             "",
             &[("LANDFALL_STORE__PATH", "x")],
-            "LANDFALL_STORE__PATH: `store.path`: unknown setting; allowed here: kind, folder",
+            "LANDFALL_STORE__PATH: `store.path`: unknown setting; allowed here: kind, folder, cql",
         ),
         (
             "",
@@ -176,9 +176,60 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
             "landfall.toml:2: `objects.timeout`: must be more than 0",
         ),
         (
+            "[store]\nkind = \"cql\"\ncql = { nodes = [\"scylla\"] }\n",
+            &[],
+            "landfall.toml:3: `store.cql.nodes[0]`: expected a host and a port like \
+             `scylla:9042`, found \"scylla\"",
+        ),
+        (
+            "[store]\nkind = \"cql\"\n[store.cql]\nnodes = []\n",
+            &[],
+            "landfall.toml:4: `store.cql.nodes`: expected at least one node",
+        ),
+        (
+            "[store]\nkind = \"cql\"\n[store.cql]\nuser = \"landfall\"\n",
+            &[],
+            "landfall.toml:4: `store.cql.user`: a login needs both `store.cql.user` and \
+             `store.cql.password`",
+        ),
+        (
+            "[store]\nkind = \"cql\"\n[store.cql]\nca_file = \"ca.pem\"\n",
+            &[],
+            "landfall.toml:4: `store.cql.ca_file`: is for TLS: set `store.cql.tls = true` too",
+        ),
+        (
+            "[store]\nkind = \"cql\"\n[store.cql]\nreadings = \"Sensor-Data\"\n",
+            &[],
+            "landfall.toml:4: `store.cql.readings`: `Sensor-Data` is no name of a keyspace: 1 to \
+             48 of a-z, 0-9 and _, a letter first",
+        ),
+        (
+            "[store]\nkind = \"cql\"\n[store.cql]\njournals = \"landfall\"\n",
+            &[],
+            "landfall.toml:4: `store.cql.journals`: must be another keyspace than that of the \
+             readings",
+        ),
+        (
+            "[store]\nkind = \"cql\"\n[store.cql]\nreplication = { dc1 = 0 }\n",
+            &[],
+            "landfall.toml:4: `store.cql.replication`: expected the names of data centers, each \
+             with a number of replicas",
+        ),
+        (
+            "[store]\nkind = \"cql\"\n[store.cql]\nbucket = \"1500ms\"\n",
+            &[],
+            "landfall.toml:4: `store.cql.bucket`: must be one or more whole seconds",
+        ),
+        (
+            "[store]\nkind = \"cql\"\n[store.cql]\nttl = \"365d\"\nwindow = \"1d\"\n",
+            &[],
+            "landfall.toml:5: `store.cql.window`: is too short: `ttl` would have 365 of them, and \
+             50 are possible",
+        ),
+        (
             "[store]\nkind = \"oracle\"\n",
             &[],
-            "landfall.toml:2: `store.kind`: expected one of \"sqlite\", found `oracle`",
+            "landfall.toml:2: `store.kind`: expected \"sqlite\" or \"cql\", found `oracle`",
         ),
         (
             "[watcher]\nbuckets = [\"in\"]\n",

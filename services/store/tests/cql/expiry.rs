@@ -1,0 +1,45 @@
+//! Readings with a time to live.
+
+use std::time::Duration;
+
+use proto::FileId;
+use store::Readings as _;
+use store::cql::Plan;
+use store::readings::{Query, Reading};
+
+use crate::keyspaces::{Keyspaces, plan};
+
+const TTL: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readings_go_when_their_time_is_over() {
+    let keyspaces = Keyspaces::of(Plan {
+        ttl: Some(TTL),
+        window: Duration::from_secs(60),
+        ..plan()
+    });
+    let store = keyspaces.shared_readings().await;
+    let file = FileId::from_bytes([1; 16]);
+    let reading = Reading {
+        sensor: "a".into(),
+        metric: "value".into(),
+        time: jiff::Timestamp::UNIX_EPOCH,
+        value: 1.0,
+        write_timestamp: 1,
+    };
+    let query = Query {
+        sensor: "a".to_owned(),
+        ..Query::default()
+    };
+    let begin = std::time::Instant::now();
+    store.write(file, vec![reading]).await.unwrap();
+    let before = store.page(&query, None, 10).await.unwrap().len();
+    // A machine that is slow enough finds it gone already.
+    assert!(before == 1 || begin.elapsed() > TTL, "{before}");
+    let gone = async { while !store.page(&query, None, 10).await.unwrap().is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(60), gone)
+        .await
+        .unwrap();
+    assert!(begin.elapsed() > TTL - Duration::from_secs(1));
+    assert_eq!(store.count(file).await.unwrap(), 0);
+}
