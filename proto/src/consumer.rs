@@ -44,9 +44,9 @@ pub fn watcher() -> Consumer {
     }
 }
 
-/// `arrived`, for ingest.
+/// `arrived` and `commanded`, for ingest.
 pub fn ingest() -> Consumer {
-    files(User::Ingest, &[What::Arrived])
+    files(User::Ingest, &[What::Arrived, What::Commanded])
 }
 
 /// `ingested` and `rejected`, for the mover.

@@ -15,7 +15,8 @@ pub struct Event {
     #[serde(rename = "specversion")]
     pub spec_version: SpecVersion,
     /// `<file>/<replay>/<step>`; also the `Nats-Msg-Id`. A step has one outcome, so it is unique.
-    #[schemars(extend("pattern" = "^[0-9a-f]{32}/[0-9]+/[a-z]+$"))]
+    /// A command has 16 random digits behind it, since two people may order the same.
+    #[schemars(extend("pattern" = "^[0-9a-f]{32}/[0-9]+/[a-z]+(/[0-9a-f]{16})?$"))]
     pub id: String,
     /// `/landfall/<service>`: who says it.
     #[schemars(extend("pattern" = "^/landfall/[a-z]+$"))]
@@ -75,6 +76,12 @@ pub enum Data {
     /// The people who care were told, or could not be. Terminal.
     #[serde(rename = "io.landfall.file.notified.v1")]
     Notified(Notified),
+    /// A person ordered something about it.
+    #[serde(rename = "io.landfall.file.commanded.v1")]
+    Commanded(Commanded),
+    /// The readings that it wrote were taken out of the database. Terminal.
+    #[serde(rename = "io.landfall.file.retracted.v1")]
+    Retracted(Retracted),
 }
 
 /// The third token of a `FILES` subject.
@@ -89,11 +96,13 @@ pub enum What {
     Moved,
     Failed,
     Notified,
+    Commanded,
+    Retracted,
 }
 
 impl What {
-    /// Every kind of event, in the order of a file's way.
-    pub const ALL: [Self; 7] = [
+    /// Every kind of event, in the order of a file's way; at the end what a person orders.
+    pub const ALL: [Self; 9] = [
         Self::Arrived,
         Self::Ingested,
         Self::Rejected,
@@ -101,6 +110,8 @@ impl What {
         Self::Moved,
         Self::Failed,
         Self::Notified,
+        Self::Commanded,
+        Self::Retracted,
     ];
 
     /// The token as it stands in subjects.
@@ -113,6 +124,8 @@ impl What {
             Self::Moved => "moved",
             Self::Failed => "failed",
             Self::Notified => "notified",
+            Self::Commanded => "commanded",
+            Self::Retracted => "retracted",
         }
     }
 
@@ -126,6 +139,8 @@ impl What {
             Self::Moved => "io.landfall.file.moved.v1",
             Self::Failed => "io.landfall.file.failed.v1",
             Self::Notified => "io.landfall.file.notified.v1",
+            Self::Commanded => "io.landfall.file.commanded.v1",
+            Self::Retracted => "io.landfall.file.retracted.v1",
         }
     }
 }
@@ -160,6 +175,9 @@ pub struct Ingested {
     pub replay: u32,
     /// What was read and stored.
     pub report: Report,
+    /// Who ordered this way, and from where on; none of the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<Replayed>,
 }
 
 /// `rejected`: nothing of the file is in the database.
@@ -173,6 +191,9 @@ pub struct Rejected {
     pub reason: String,
     /// What was read; `stored` is 0.
     pub report: Report,
+    /// Who ordered this way, and from where on; none of the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<Replayed>,
 }
 
 /// What reading a file came to. Counts are of readings: a wide row holds several.
@@ -289,6 +310,9 @@ pub struct Moved {
     pub rejected: Option<String>,
     /// What ingest reported.
     pub report: Report,
+    /// Who ordered this way, and from where on; none of the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<Replayed>,
 }
 
 /// What became of the object.
@@ -316,6 +340,9 @@ pub struct Failed {
     pub reason: String,
     /// The message as it came, for whoever looks into it.
     pub dead_letter: DeadLetter,
+    /// Who ordered this way, and from where on; none of the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<Replayed>,
 }
 
 /// A message in the stream `DEAD`.
@@ -378,6 +405,100 @@ pub struct Receiver {
     pub answer: String,
 }
 
+/// `commanded`: a person ordered something about a file whose last way has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Commanded {
+    /// The file; its profile is the one that it is to be read with.
+    pub file: File,
+    /// The way that this begins: the one after the file's last. Of several commands for one way,
+    /// the one that ingest's journal holds counts.
+    pub replay: u32,
+    /// What is to be done.
+    pub command: Command,
+    /// Who ordered it: `user@host`, or whatever name was given.
+    pub by: String,
+    /// Why, as they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Where the copy of the file's last way is, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<Location>,
+}
+
+/// What a person can order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub enum Command {
+    /// To go a file's way again.
+    Replay {
+        /// From where on.
+        from: Stage,
+        /// Whether it is read with the profile as ingest has it configured, and not as it was when
+        /// the file was last read.
+        #[serde(default)]
+        corrected: bool,
+    },
+    /// To take what the file wrote out of the database.
+    Retract,
+}
+
+/// From where on a file's way is gone again. What comes before it is taken over from the way
+/// before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Read, store, file away, tell.
+    Ingest,
+    /// File away, tell.
+    Move,
+    /// Tell.
+    Notify,
+}
+
+impl Stage {
+    /// Its word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Move => "move",
+            Self::Notify => "notify",
+        }
+    }
+}
+
+/// Who ordered a way, and from where on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Replayed {
+    /// Id of the `commanded` that counted.
+    pub command: String,
+    /// From where on the way is gone again.
+    pub from: Stage,
+    /// Who ordered it.
+    pub by: String,
+    /// Why, as they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// `retracted`: what the file's ways before this one wrote is no longer in the database, where no
+/// other file had overridden it before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Retracted {
+    /// The file.
+    pub file: File,
+    /// The way that this is: what later ones write stays.
+    pub replay: u32,
+    /// How many readings of the file were in the database when this was decided.
+    pub readings: u64,
+    /// Id of the `commanded` that counted.
+    pub command: String,
+    /// Who ordered it.
+    pub by: String,
+    /// Why, as they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 impl Event {
     /// Wraps an outcome of `step`'s in its envelope.
     pub fn new(step: User, data: Data, time: Timestamp) -> Self {
@@ -390,6 +511,25 @@ impl Event {
             time,
             data_content_type: DataContentType::Json,
             data,
+        }
+    }
+
+    /// Wraps a person's command. `unique` tells it from every other command.
+    pub fn command(commanded: Commanded, unique: u64, time: Timestamp) -> Self {
+        let mut event = Self::new(User::Operator, Data::Commanded(commanded), time);
+        event.id += &format!("/{unique:016x}");
+        event
+    }
+
+    /// Who ordered the way that this is about, and from where on; none of a first way.
+    pub fn replayed(&self) -> Option<Replayed> {
+        match &self.data {
+            Data::Commanded(commanded) => commanded.replayed(&self.id),
+            Data::Ingested(data) => data.replayed.clone(),
+            Data::Rejected(data) => data.replayed.clone(),
+            Data::Moved(data) => data.replayed.clone(),
+            Data::Failed(data) => data.replayed.clone(),
+            Data::Arrived(_) | Data::Superseded(_) | Data::Notified(_) | Data::Retracted(_) => None,
         }
     }
 
@@ -408,6 +548,22 @@ impl Event {
     /// Which file, and which replay of it.
     pub fn about(&self) -> (&File, u32) {
         self.data.about()
+    }
+}
+
+impl Commanded {
+    /// What the events of the way that it begins say of it; `id` is that of its event. None where
+    /// it is no replay.
+    pub fn replayed(&self, id: &str) -> Option<Replayed> {
+        match self.command {
+            Command::Replay { from, .. } => Some(Replayed {
+                command: id.to_owned(),
+                from,
+                by: self.by.clone(),
+                why: self.why.clone(),
+            }),
+            Command::Retract => None,
+        }
     }
 }
 
@@ -463,6 +619,8 @@ impl Data {
             Self::Moved(data) => (&data.file, data.replay),
             Self::Failed(data) => (&data.file, data.replay),
             Self::Notified(data) => (&data.file, data.replay),
+            Self::Commanded(data) => (&data.file, data.replay),
+            Self::Retracted(data) => (&data.file, data.replay),
         }
     }
 
@@ -476,6 +634,8 @@ impl Data {
             Self::Moved(_) => What::Moved,
             Self::Failed(_) => What::Failed,
             Self::Notified(_) => What::Notified,
+            Self::Commanded(_) => What::Commanded,
+            Self::Retracted(_) => What::Retracted,
         }
     }
 }

@@ -5,8 +5,9 @@ use jiff::civil::{DateTime, date};
 use jiff::tz::Offset;
 
 use crate::event::{
-    Arrived, DeadLetter, Failed, FoundBy, Ingested, Location, MailOutcome, MoveOutcome, Moved,
-    Notified, Receiver, Reject, Rejected, Report, Superseded, Vanished,
+    Arrived, Command, Commanded, DeadLetter, Failed, FoundBy, Ingested, Location, MailOutcome,
+    MoveOutcome, Moved, Notified, Receiver, Reject, Rejected, Replayed, Report, Retracted, Stage,
+    Superseded, Vanished,
 };
 use crate::{Data, Event, File, FileId, User, Version};
 
@@ -18,6 +19,7 @@ pub fn all() -> Vec<(&'static str, Event)> {
     examples.extend(moves());
     examples.extend(failures());
     examples.extend(mails());
+    examples.extend(commands());
     examples
 }
 
@@ -53,6 +55,7 @@ fn readings() -> Vec<(&'static str, Event)> {
                 file,
                 replay: 0,
                 report,
+                replayed: None,
             }),
         )
     };
@@ -74,6 +77,7 @@ fn readings() -> Vec<(&'static str, Event)> {
             replay: 0,
             reason: TOO_MANY.to_owned(),
             report: too_many(),
+            replayed: None,
         }),
     );
     vec![
@@ -101,6 +105,7 @@ fn moves() -> Vec<(&'static str, Event)> {
                 destination: destination.map(at),
                 rejected: rejected.map(str::to_owned),
                 report,
+                replayed: (replay > 0).then(|| replayed(Stage::Move)),
             }),
         )
     };
@@ -150,6 +155,7 @@ fn failures() -> Vec<(&'static str, Event)> {
                     stream: "DEAD".to_owned(),
                     sequence,
                 },
+                replayed: None,
             }),
         )
     };
@@ -240,10 +246,73 @@ fn mails() -> Vec<(&'static str, Event)> {
     ]
 }
 
+fn commands() -> Vec<(&'static str, Event)> {
+    let commanded = |command, why: Option<&str>, copy: Option<&str>| {
+        let commanded = Commanded {
+            file: plain(),
+            replay: 1,
+            command,
+            by: BY.to_owned(),
+            why: why.map(str::to_owned),
+            copy: copy.map(at),
+        };
+        Event::command(commanded, UNIQUE, said_at())
+    };
+    let replay = |from, corrected| Command::Replay { from, corrected };
+    let retracted = says(
+        User::Ingest,
+        Data::Retracted(Retracted {
+            file: plain(),
+            replay: 1,
+            readings: 98,
+            command: command(),
+            by: BY.to_owned(),
+            why: None,
+        }),
+    );
+    let copy = Some("processed/incoming/hall-7/2026-11-22.csv");
+    vec![
+        (
+            "commanded-replay",
+            commanded(replay(Stage::Ingest, true), Some(WHY), copy),
+        ),
+        (
+            "commanded-replay-from-notify",
+            commanded(replay(Stage::Notify, false), None, copy),
+        ),
+        (
+            "commanded-retract",
+            commanded(Command::Retract, Some("the sensor hung in the sun"), None),
+        ),
+        ("retracted", retracted),
+    ]
+}
+
+fn replayed(from: Stage) -> Replayed {
+    Replayed {
+        command: command(),
+        from,
+        by: BY.to_owned(),
+        why: Some(WHY.to_owned()),
+    }
+}
+
+fn command() -> String {
+    format!("{}/1/operator/{UNIQUE:016x}", plain().id)
+}
+
+const BY: &str = "mara@desk-4";
+const WHY: &str = "values were read as Fahrenheit";
+const UNIQUE: u64 = 0x5eed_f00d_0000_0001;
+
 const TOO_MANY: &str = "3 of 4 lines were refused, and the budget of profile `default` is 1%";
 
 fn says(step: User, data: Data) -> Event {
-    Event::new(step, data, utc(date(2026, 11, 22).at(9, 0, 3, 250_000_000)))
+    Event::new(step, data, said_at())
+}
+
+fn said_at() -> Timestamp {
+    utc(date(2026, 11, 22).at(9, 0, 3, 250_000_000))
 }
 
 fn at(key: &str) -> Location {

@@ -21,7 +21,7 @@ pub enum User {
     Notifier,
     /// Creates streams and consumers (`landfall setup`).
     Setup,
-    /// A person with the `landfall` command: reads, changes nothing.
+    /// A person with the `landfall` command: reads, and orders replays and retractions.
     Operator,
     /// An object store that publishes its notifications to NATS itself. It takes no step, so it
     /// stands in no event.
@@ -62,11 +62,13 @@ impl User {
                 What::Ingested,
                 What::Rejected,
                 What::Superseded,
+                What::Retracted,
                 What::Failed,
             ],
             Self::Mover => &[What::Moved, What::Failed],
             Self::Notifier => &[What::Notified, What::Failed],
-            Self::Setup | Self::Operator | Self::Storage => &[],
+            Self::Operator => &[What::Commanded],
+            Self::Setup | Self::Storage => &[],
         }
     }
 

@@ -19,6 +19,7 @@ mod outages;
 mod refused;
 mod repeated;
 mod replaced;
+mod replay;
 mod sensors;
 mod superseded;
 mod sweep;

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use proto::event::{
-    Arrived, DeadLetter, Failed, FoundBy, Ingested, Location, MailOutcome, MoveOutcome, Moved,
-    Notified, Receiver, Reject, Rejected, Report, Superseded, Unreadable, Vanished,
+    Arrived, Command, Commanded, DeadLetter, Failed, FoundBy, Ingested, Location, MailOutcome,
+    MoveOutcome, Moved, Notified, Receiver, Reject, Rejected, Replayed, Report, Retracted, Stage,
+    Superseded, Unreadable, Vanished,
 };
 use proto::{Data, Event, File, FileId, User, Version, What, example, schema};
 use serde_json::{Value, json};
@@ -280,25 +281,35 @@ fn data(
                 )
             })
             .boxed(),
-        What::Ingested => Just((
-            User::Ingest,
-            Data::Ingested(Ingested {
-                file,
-                replay,
-                report,
-            }),
-        ))
-        .boxed(),
-        What::Rejected => Just((
-            User::Ingest,
-            Data::Rejected(Rejected {
-                file,
-                replay,
-                reason,
-                report,
-            }),
-        ))
-        .boxed(),
+        What::Ingested => proptest::option::of(replays())
+            .prop_map(move |replayed| {
+                let (file, report) = (file.clone(), report.clone());
+                (
+                    User::Ingest,
+                    Data::Ingested(Ingested {
+                        file,
+                        replay,
+                        report,
+                        replayed,
+                    }),
+                )
+            })
+            .boxed(),
+        What::Rejected => proptest::option::of(replays())
+            .prop_map(move |replayed| {
+                let (file, report, reason) = (file.clone(), report.clone(), reason.clone());
+                (
+                    User::Ingest,
+                    Data::Rejected(Rejected {
+                        file,
+                        replay,
+                        reason,
+                        report,
+                        replayed,
+                    }),
+                )
+            })
+            .boxed(),
         What::Superseded => (
             prop_oneof![Just(Vanished::Gone), Just(Vanished::Replaced)],
             any::<u64>(),
@@ -336,6 +347,7 @@ fn data(
                         destination,
                         rejected,
                         report,
+                        replayed: None,
                     }),
                 )
             })
@@ -358,6 +370,7 @@ fn data(
                         step,
                         reason,
                         dead_letter,
+                        replayed: None,
                     }),
                 )
             })
@@ -387,5 +400,62 @@ fn data(
                 (User::Notifier, Data::Notified(notified))
             })
             .boxed(),
+        What::Commanded => (
+            commands(),
+            text(),
+            proptest::option::of(text()),
+            proptest::option::of(locations()),
+        )
+            .prop_map(move |(command, by, why, copy)| {
+                let commanded = Commanded {
+                    file: file.clone(),
+                    replay,
+                    command,
+                    by,
+                    why,
+                    copy,
+                };
+                (User::Operator, Data::Commanded(commanded))
+            })
+            .boxed(),
+        What::Retracted => (any::<u64>(), replays())
+            .prop_map(move |(readings, replayed)| {
+                let Replayed {
+                    command, by, why, ..
+                } = replayed;
+                let retracted = Retracted {
+                    file: file.clone(),
+                    replay,
+                    readings,
+                    command,
+                    by,
+                    why,
+                };
+                (User::Ingest, Data::Retracted(retracted))
+            })
+            .boxed(),
+    }
+}
+
+fn commands() -> impl Strategy<Value = Command> {
+    let replay = (stages(), any::<bool>());
+    prop_oneof![
+        Just(Command::Retract),
+        replay.prop_map(|(from, corrected)| Command::Replay { from, corrected }),
+    ]
+}
+
+fn stages() -> impl Strategy<Value = Stage> {
+    prop_oneof![Just(Stage::Ingest), Just(Stage::Move), Just(Stage::Notify)]
+}
+
+prop_compose! {
+    fn replays()(
+        command in text(),
+        from in stages(),
+        by in text(),
+        why in proptest::option::of(text()),
+    ) -> Replayed {
+        Replayed { command, from, by, why }
     }
 }

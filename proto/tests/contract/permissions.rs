@@ -17,7 +17,12 @@ fn each_kind_of_event_is_said_by_who_the_contract_names_and_nobody_else() {
             .collect()
     };
     assert_eq!(sayers(What::Arrived), [User::Watcher]);
-    for what in [What::Ingested, What::Rejected, What::Superseded] {
+    for what in [
+        What::Ingested,
+        What::Rejected,
+        What::Superseded,
+        What::Retracted,
+    ] {
         assert_eq!(sayers(what), [User::Ingest]);
     }
     assert_eq!(sayers(What::Moved), [User::Mover]);
@@ -26,6 +31,7 @@ fn each_kind_of_event_is_said_by_who_the_contract_names_and_nobody_else() {
         [User::Ingest, User::Mover, User::Notifier]
     );
     assert_eq!(sayers(What::Notified), [User::Notifier]);
+    assert_eq!(sayers(What::Commanded), [User::Operator]);
 }
 
 #[test]

@@ -27,6 +27,17 @@ pub(crate) struct Entry {
 /// A reading's sensor, metric and milliseconds since 1970.
 pub(crate) type Key<'a> = (&'a str, &'a str, i64);
 
+/// What is known of a reading that was retracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retracted {
+    /// None was there.
+    No,
+    /// One with this write timestamp was.
+    At(i64),
+    /// The database keeps that to itself.
+    Perhaps,
+}
+
 /// Where the databases are. Everything blocks its thread.
 pub(crate) trait Books: Send {
     /// Hands every row of a step's journal over.
@@ -48,6 +59,9 @@ pub(crate) trait Readings: Send {
 
     /// The reading with this sensor, metric and time.
     fn at(&self, key: Key<'_>) -> anyhow::Result<Option<Row>>;
+
+    /// What is known of a reading that was retracted there.
+    fn retracted(&self, key: Key<'_>) -> anyhow::Result<Retracted>;
 
     /// Every reading that a file wrote.
     fn of(

@@ -1,6 +1,6 @@
 //! Reads the copies of ingested files again, and holds their readings against the database.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
 use anyhow::Context;
@@ -10,7 +10,7 @@ use proto::{FileId, Version};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-use crate::books::{Key, Readings, Scratch};
+use crate::books::{Key, Readings, Retracted, Scratch};
 use crate::event::{Counts, Place};
 use crate::recount::{Counted, Recount, Stamps, Standing, standing};
 use crate::table::{self, Profile, Reading};
@@ -43,6 +43,8 @@ pub(crate) struct Counter<'a> {
     pub(crate) orders: &'a HashMap<FileId, Timestamp>,
     /// How many readings in the database each file wrote.
     pub(crate) rows: &'a HashMap<FileId, crate::facts::Rows>,
+    /// Order seconds of files that were retracted.
+    pub(crate) retracted: &'a BTreeSet<i64>,
     pub(crate) handle: &'a Handle,
 }
 
@@ -132,6 +134,8 @@ impl Counter<'_> {
             own += u64::from(row.is_some_and(|row| row.file == file));
             let sample = match standing(file, stamps, value, row.as_ref(), order) {
                 Standing::Own | Standing::Later => return Ok(()),
+                // A file that came later had it, and was retracted.
+                Standing::Missing if self.is_retracted(key, stamps)? => return Ok(()),
                 Standing::Missing => &mut counted.missing,
                 Standing::Differing => &mut counted.differing,
                 Standing::Older => &mut counted.older,
@@ -157,6 +161,21 @@ impl Counter<'_> {
             })?;
         }
         Ok(())
+    }
+}
+
+impl Counter<'_> {
+    /// Whether a reading with these stamps is not there because one of a retracted file was.
+    fn is_retracted(&self, key: Key<'_>, stamps: Stamps) -> anyhow::Result<bool> {
+        let later = |second: i64| second * 1_000_000 + 999_999 >= stamps.first;
+        Ok(match self.readings.retracted(key)? {
+            Retracted::No => false,
+            Retracted::At(written) => {
+                let second = written.div_euclid(1_000_000);
+                written >= stamps.first && self.retracted.contains(&second)
+            }
+            Retracted::Perhaps => self.retracted.iter().any(|second| later(*second)),
+        })
     }
 }
 

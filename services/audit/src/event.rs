@@ -131,6 +131,30 @@ pub enum Said {
         /// How.
         outcome: Mailed,
     },
+    /// Its readings were taken out of the database.
+    #[serde(rename = "io.landfall.file.retracted.v1")]
+    Retracted {},
+}
+
+/// What a person ordered about a file: `commanded`. No step's outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordered {
+    /// Which of the file's ways it is to begin.
+    pub replay: u32,
+    /// The file.
+    pub file: File,
+    /// From where on; none for a retraction.
+    pub from: Option<Stage>,
+}
+
+/// From where on a way is gone again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "as in the contract")]
+pub enum Stage {
+    Ingest,
+    Move,
+    Notify,
 }
 
 /// What was counted in a file.
@@ -229,6 +253,7 @@ impl Said {
             Self::Moved { .. } => "moved",
             Self::Failed { .. } => "failed",
             Self::Notified { .. } => "notified",
+            Self::Retracted {} => "retracted",
         }
     }
 
@@ -236,9 +261,10 @@ impl Said {
     fn fits(&self, step: Step) -> bool {
         match self {
             Self::Arrived {} => step == Step::Watcher,
-            Self::Ingested { .. } | Self::Rejected {} | Self::Superseded { .. } => {
-                step == Step::Ingest
-            }
+            Self::Ingested { .. }
+            | Self::Rejected {}
+            | Self::Superseded { .. }
+            | Self::Retracted {} => step == Step::Ingest,
             Self::Moved { .. } => step == Step::Mover,
             Self::Notified { .. } => step == Step::Notifier,
             Self::Failed { .. } => step != Step::Watcher,
@@ -289,6 +315,61 @@ impl Event {
             file,
             said,
             sum: sum(&value),
+        })
+    }
+}
+
+impl Ordered {
+    /// Reads a command; answers one line if it is none.
+    pub fn read(json: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            id: String,
+            subject: FileId,
+            #[serde(rename = "type")]
+            kind: String,
+            data: About,
+        }
+        #[derive(Deserialize)]
+        struct About {
+            file: File,
+            replay: u32,
+            command: Command,
+        }
+        #[derive(Deserialize)]
+        #[serde(tag = "do", rename_all = "lowercase")]
+        enum Command {
+            Replay { from: Stage },
+            Retract,
+        }
+        let Envelope {
+            id,
+            subject,
+            kind,
+            data,
+        } = serde_json::from_slice(json).map_err(|error| format!("it is no command: {error}"))?;
+        let About {
+            file,
+            replay,
+            command,
+        } = data;
+        let whose = format!("{}/{replay}/operator/", file.id);
+        if kind != "io.landfall.file.commanded.v1"
+            || subject != file.id
+            || !id.starts_with(&whose)
+            || replay == 0
+        {
+            return Err(format!(
+                "its envelope `{id}` is no command's about its file"
+            ));
+        }
+        Ok(Self {
+            replay,
+            file,
+            from: match command {
+                Command::Replay { from } => Some(from),
+                Command::Retract => None,
+            },
         })
     }
 }
@@ -353,9 +434,12 @@ mod tests {
         let mut words = std::collections::BTreeSet::new();
         for entry in std::fs::read_dir(folder).unwrap() {
             let json = std::fs::read(entry.unwrap().path()).unwrap();
-            words.insert(Event::read(&json).unwrap().said.word());
+            match Ordered::read(&json) {
+                Ok(ordered) => assert_eq!(ordered.replay, 1),
+                Err(_) => _ = words.insert(Event::read(&json).unwrap().said.word()),
+            }
         }
-        assert_eq!(words.len(), 7, "{words:?}");
+        assert_eq!(words.len(), 8, "{words:?}");
     }
 
     #[test]

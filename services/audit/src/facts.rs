@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use proto::FileId;
 
-use crate::event::{Event, File, Mailed, Place, Said, Step, Sum};
+use crate::event::{Event, File, Mailed, Ordered, Place, Said, Stage, Step, Sum};
 use crate::recount::Recount;
 
 /// A way: a file and which replay of it.
@@ -36,6 +36,8 @@ pub struct Facts {
     pub dead: Stream<Buried>,
     /// Ways whose wake stands in `DELAY`, or is on its way out of it.
     pub wakes: BTreeSet<Cell>,
+    /// Order seconds of files that were retracted.
+    pub retracted: BTreeSet<i64>,
     /// How many readings in the database each file wrote.
     pub rows: HashMap<FileId, Rows>,
     /// What counting the readings of each ingested file again came to.
@@ -55,6 +57,8 @@ pub struct Facts {
 pub struct Way {
     /// The outcome of each step, in the order of [`Step::ALL`].
     pub outcomes: [Option<Outcome>; 4],
+    /// What a person ordered it with; none of a first way.
+    pub ordered: Option<Ordered>,
     /// What ingest decided.
     pub decision: Option<Decision>,
     /// The mail's row.
@@ -128,6 +132,8 @@ pub enum Heard {
         /// What the file is called.
         name: Place,
     },
+    /// A person's command: how many there are of one way is no matter.
+    Ordered,
     /// Something else, and why it cannot be read.
     Unreadable(String),
 }
@@ -224,6 +230,22 @@ impl Way {
         self.outcomes.iter().rev().flatten().next()
     }
 
+    /// From where on it was gone again; none of a first way and of a retraction.
+    pub fn from(&self) -> Option<Stage> {
+        self.ordered.as_ref()?.from
+    }
+
+    /// Whether it takes readings out, or has.
+    pub fn is_retraction(&self) -> bool {
+        let ordered = self.ordered.as_ref();
+        ordered.is_some_and(|ordered| ordered.from.is_none())
+    }
+
+    /// Whether ingest was to read the file on it.
+    pub fn reads(&self) -> bool {
+        matches!(self.from(), None | Some(Stage::Ingest)) && !self.is_retraction()
+    }
+
     /// The events that end a way, of which there is to be one. A mail about `failed` that cannot
     /// be sent ends in the notifier's `failed`, which is no second end of the file's.
     pub fn ends(&self) -> Vec<&Outcome> {
@@ -233,7 +255,7 @@ impl Way {
         let ends = self.outcomes.iter().flatten().filter(|outcome| {
             let Event { step, said, .. } = &outcome.event;
             match said {
-                Said::Superseded { .. } | Said::Notified { .. } => true,
+                Said::Superseded { .. } | Said::Notified { .. } | Said::Retracted {} => true,
                 Said::Failed { .. } => !(failed && *step == Step::Notifier),
                 _ => false,
             }
@@ -257,6 +279,20 @@ impl Facts {
     pub fn file(&self, id: FileId) -> Option<&File> {
         let mut ways = self.ways.range((id, 0)..=(id, u32::MAX));
         ways.find_map(|(_, way)| way.file())
+    }
+
+    /// The ways of a file, from the first on.
+    pub fn ways_of(&self, id: FileId) -> impl DoubleEndedIterator<Item = (&Cell, &Way)> + Clone {
+        self.ways.range((id, 0)..=(id, u32::MAX))
+    }
+
+    /// Which of its ways may have readings of a file in the database: those that read it, since it
+    /// was last retracted.
+    pub fn standing(&self, id: FileId) -> impl DoubleEndedIterator<Item = (&Cell, &Way)> + Clone {
+        let retracted = self.ways_of(id).rev().find(|(_, way)| way.is_retraction());
+        let since = retracted.map_or(0, |(cell, _)| cell.1 + 1);
+        let ways = self.ways.range((id, since)..=(id, u32::MAX));
+        ways.filter(|(_, way)| way.reads())
     }
 
     /// The last way of a file.

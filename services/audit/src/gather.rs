@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use async_nats::jetstream;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use tokio::runtime::Handle;
 
 use crate::books::{self, Books, Readings};
 use crate::count::{self, Counter, Ingested, Job};
-use crate::event::{Event, File, Mailed, Place, Said, Step};
+use crate::event::{Event, File, Mailed, Ordered, Place, Said, Step};
 use crate::facts::{Cell, Decision, Facts, Filed, MailRow, Outcome, Plan, Rows, Source, Way};
 use crate::recount::{Recount, Stamps};
 use crate::scope::Scope;
@@ -89,6 +89,7 @@ impl Sight<'_> {
             files: streams::files(self.jetstream).await?,
             dead: streams::dead(self.jetstream).await?,
             wakes: streams::wakes(self.jetstream).await?,
+            retracted: BTreeSet::new(),
             rows: HashMap::new(),
             recounts: BTreeMap::new(),
             filed: BTreeMap::new(),
@@ -96,6 +97,9 @@ impl Sight<'_> {
             mails: self.mails.map(|folder| mailbox::read(folder)).transpose()?,
             uploads: self.uploads.map(|list| uploads::read(list)).transpose()?,
         };
+        let retractions = facts.ways.values().filter(|way| way.is_retraction());
+        let files = retractions.filter_map(|way| Some(way.ordered.as_ref()?.file.order));
+        facts.retracted = files.map(Timestamp::as_second).collect();
         let heads = self.filed(&facts).await?;
         facts.filed = heads
             .iter()
@@ -185,10 +189,10 @@ impl Sight<'_> {
         let chosen = facts.chosen.iter().filter(|file| wanted(file));
         let jobs = chosen.filter_map(|id| {
             let file = facts.file(*id)?;
-            let mut ways = facts.ways.range((*id, 0)..=(*id, u32::MAX)).rev();
-            let ingested = ways
-                .clone()
-                .find_map(|(cell, way)| ingested(cell, way, profiles));
+            let mut standing = facts.standing(*id).rev();
+            let until = standing.clone().next().map_or(0, |(cell, _)| cell.1);
+            let ingested = standing.find_map(|(cell, way)| ingested(cell, way, until, profiles));
+            let mut ways = facts.ways_of(*id).rev();
             let copy = ways.find_map(|(_, way)| match way.said(Step::Mover) {
                 Some(Said::Moved {
                     destination: Some(place),
@@ -234,6 +238,7 @@ impl Sight<'_> {
         let orders: HashMap<FileId, Timestamp> = orders
             .filter_map(|((id, _), way)| Some((*id, way.file()?.order)))
             .collect();
+        let retracted = facts.retracted.clone();
         let (objects, handle) = (self.objects.clone(), Handle::current());
         blocking(move || {
             let rows = readings.by_file()?;
@@ -242,6 +247,7 @@ impl Sight<'_> {
                 readings: &*readings,
                 orders: &orders,
                 rows: &rows,
+                retracted: &retracted,
                 handle: &handle,
             };
             let recounts = jobs.iter().map(|job| Ok((job.file, counter.count(job)?)));
@@ -260,8 +266,14 @@ async fn blocking<T: Send + 'static>(
     done.await.context("what reads the databases ended early")?
 }
 
-/// How a way was ingested, if it was.
-fn ingested(cell: &Cell, way: &Way, profiles: &HashMap<String, Vec<u8>>) -> Option<Ingested> {
+/// How a way was ingested, if it was. Ways after it, `until` that one, may have written some of it
+/// again before they were given up on.
+fn ingested(
+    cell: &Cell,
+    way: &Way,
+    until: u32,
+    profiles: &HashMap<String, Vec<u8>>,
+) -> Option<Ingested> {
     let outcome = way.outcome(Step::Ingest)?;
     let Said::Ingested { report } = &outcome.event.said else {
         return None;
@@ -285,7 +297,8 @@ fn ingested(cell: &Cell, way: &Way, profiles: &HashMap<String, Vec<u8>>) -> Opti
         said: report.clone(),
         profile,
         latest: plan.latest,
-        stamps: Stamps::new(file.order, file.id, cell.1, plan.parts),
+        stamps: Stamps::new(file.order, file.id, cell.1, plan.parts)
+            .and_later(file.order, cell.1, until),
     })
 }
 
@@ -374,6 +387,7 @@ fn journals(books: &dyn Books) -> anyhow::Result<Journals> {
         for (cell, register) in registers {
             let way = ways.entry(cell).or_default();
             match register {
+                Register::Ordered(ordered) => way.ordered = Some(ordered),
                 Register::Decision(decision) => way.decision = Some(decision),
                 Register::Mail(mail) => way.mail = Some(mail),
             }
@@ -390,6 +404,7 @@ enum Found {
 }
 
 enum Register {
+    Ordered(Ordered),
     Decision(Decision),
     Mail(MailRow),
 }
@@ -397,6 +412,15 @@ enum Register {
 fn register(step: Step, kind: &str, name: &str, value: &[u8]) -> anyhow::Result<Option<Found>> {
     Ok(match (step, kind) {
         (Step::Ingest, "profile") => Some(Found::Profile),
+        (Step::Ingest, "command") => {
+            let cell = cell(name, '/')?;
+            let ordered = Ordered::read(value).map_err(anyhow::Error::msg)?;
+            ensure!(
+                (ordered.file.id, ordered.replay) == cell,
+                "it is about another file or way"
+            );
+            Some(Found::OfWay(cell, Register::Ordered(ordered)))
+        }
         (Step::Ingest, "decision") => {
             let cell = cell(name, '/')?;
             Some(Found::OfWay(cell, Register::Decision(decision(value)?)))

@@ -66,6 +66,9 @@ pub struct Stamps {
     pub first: i64,
     /// The greatest.
     pub last: i64,
+    /// Those of later ways, up to the one that is the last: they may have been given up on when they
+    /// had overridden some of it. From the first one until before the second.
+    pub later: (i64, i64),
 }
 
 impl Stamps {
@@ -78,6 +81,16 @@ impl Stamps {
         Self {
             first,
             last: first + parts - 1,
+            later: (0, 0),
+        }
+    }
+
+    /// The same, where the ways after `replay`, until that one, may have overridden some of it.
+    pub fn and_later(self, order: Timestamp, replay: u32, until: u32) -> Self {
+        let end = |replay: u32| order.as_second() * 1_000_000 + (i64::from(replay) + 1) * 100_000;
+        Self {
+            later: (end(replay), end(until)),
+            ..self
         }
     }
 }
@@ -124,7 +137,9 @@ pub fn standing(
     };
     let written = row.write_timestamp;
     if row.file == file {
-        return if !(stamps.first..=stamps.last).contains(&written) {
+        return if (stamps.later.0..stamps.later.1).contains(&written) {
+            Standing::Later
+        } else if !(stamps.first..=stamps.last).contains(&written) {
             Standing::Misdated
         } else if row.value != value {
             Standing::Differing
@@ -168,6 +183,7 @@ mod tests {
         let stamps = Stamps {
             first: 5_000_000,
             last: 5_000_001,
+            later: (5_100_000, 5_200_000),
         };
         let order = |_| Timestamp::from_second(6).ok();
         let stands = |row: Option<(u64, FileId, i64)>,
@@ -187,6 +203,11 @@ mod tests {
         );
         assert_eq!(
             stands(Some((7, own, 5_000_002)), &order),
+            Standing::Misdated
+        );
+        assert_eq!(stands(Some((8, own, 5_100_001)), &order), Standing::Later);
+        assert_eq!(
+            stands(Some((7, own, 5_200_000)), &order),
             Standing::Misdated
         );
         assert_eq!(stands(Some((7, other, 6_000_000)), &order), Standing::Later);

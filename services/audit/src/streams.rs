@@ -9,7 +9,7 @@ use async_nats::jetstream::{self, stream};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
-use crate::event::{Event, File, Place};
+use crate::event::{Event, File, Ordered, Place};
 use crate::facts::{Buried, Cell, Heard, Stream};
 
 /// Messages that are asked for at once.
@@ -29,6 +29,7 @@ pub(crate) async fn files(jetstream: &jetstream::Context) -> anyhow::Result<Stre
                     key: event.file.key,
                 },
             },
+            Err(_) if Ordered::read(&message.payload).is_ok() => Heard::Ordered,
             Err(reason) => Heard::Unreadable(reason),
         })
     })
@@ -40,11 +41,15 @@ pub(crate) async fn dead(jetstream: &jetstream::Context) -> anyhow::Result<Strea
     read(jetstream, proto::stream::DEAD.name, |message| {
         let by = message.subject.strip_prefix("dead.")?.to_owned();
         let event = Event::read(&message.payload).ok();
-        let about = event.map(|event| {
+        let about = event.map(|event| (event.file, event.replay)).or_else(|| {
+            let ordered = Ordered::read(&message.payload).ok()?;
+            Some((ordered.file, ordered.replay))
+        });
+        let about = about.map(|(file, replay)| {
             let File {
                 id, bucket, key, ..
-            } = event.file;
-            ((id, event.replay), Place { bucket, key })
+            } = file;
+            ((id, replay), Place { bucket, key })
         });
         let stored = message.time.unix_timestamp_nanos();
         Some(Buried {

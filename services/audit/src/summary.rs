@@ -27,7 +27,8 @@ pub struct Report {
 pub struct Summary {
     /// How many files were judged.
     pub files: u64,
-    /// How they ended: `archived`, `rejected`, `replaced`, `gone`, `superseded`, `failed`, `open`.
+    /// How they ended: `archived`, `rejected`, `replaced`, `gone`, `superseded`, `retracted`,
+    /// `failed`, `open`.
     pub ended: BTreeMap<&'static str, u64>,
     /// How many files were read again.
     pub recounted: u64,
@@ -68,6 +69,7 @@ fn end(way: &Way) -> &'static str {
     };
     match (&end.event.said, way.said(Step::Mover)) {
         (Said::Superseded { .. }, _) => "superseded",
+        (Said::Retracted {}, _) => "retracted",
         (Said::Failed { .. }, _) => "failed",
         (_, Some(Said::Moved { outcome, .. })) => match outcome {
             Move::Archived if way.said(Step::Ingest) == Some(&Said::Rejected {}) => "rejected",

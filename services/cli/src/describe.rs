@@ -4,8 +4,8 @@ use anstyle::Style;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proto::event::{
-    Arrived, Failed, FoundBy, Location, MailOutcome, MoveOutcome, Moved, Notified, Report,
-    Superseded, Vanished,
+    Arrived, Command, Commanded, Failed, FoundBy, Location, MailOutcome, MoveOutcome, Moved,
+    Notified, Report, Retracted, Superseded, Vanished,
 };
 use proto::{Data, Event};
 use runtime::text::{count, counted, size};
@@ -47,13 +47,15 @@ pub(crate) fn happened(data: &Data) -> String {
         Data::Moved(data) => moved(data),
         Data::Failed(data) => failed(data),
         Data::Notified(data) => notified(data),
+        Data::Commanded(data) => commanded(data),
+        Data::Retracted(data) => retracted(data),
     }
 }
 
 /// Whether this is how everybody wants it: everything else deserves a look.
 pub(crate) fn is_good(data: &Data) -> bool {
     match data {
-        Data::Arrived(_) | Data::Ingested(_) => true,
+        Data::Arrived(_) | Data::Ingested(_) | Data::Commanded(_) | Data::Retracted(_) => true,
         Data::Moved(data) => data.outcome == MoveOutcome::Archived && data.rejected.is_none(),
         Data::Notified(data) => {
             matches!(data.outcome, MailOutcome::Accepted | MailOutcome::Nobody)
@@ -66,7 +68,7 @@ pub(crate) fn is_good(data: &Data) -> bool {
 pub(crate) fn is_last(data: &Data) -> bool {
     matches!(
         data,
-        Data::Notified(_) | Data::Superseded(_) | Data::Failed(_)
+        Data::Notified(_) | Data::Superseded(_) | Data::Failed(_) | Data::Retracted(_)
     )
 }
 
@@ -169,6 +171,45 @@ fn notified(data: &Notified) -> String {
         MailOutcome::Unknown => format!("the mail may or may not have been taken: {answer}"),
         MailOutcome::Nobody => "no route wants a mail".to_owned(),
     }
+}
+
+fn commanded(data: &Commanded) -> String {
+    let what = match data.command {
+        Command::Replay { from, corrected } => {
+            let profile = match corrected {
+                true => format!(" with profile {}", data.file.profile),
+                false => String::new(),
+            };
+            format!("replay {} from {}{profile}", data.replay, from.name())
+        }
+        Command::Retract => "retraction".to_owned(),
+    };
+    format!(
+        "{what}, ordered by {}{}",
+        data.by,
+        because(data.why.as_deref())
+    )
+}
+
+/// What was ordered, by whom and when.
+pub(crate) fn ordered(event: &Event) -> String {
+    match &event.data {
+        Data::Commanded(data) => format!("{} at {}", commanded(data), time_of_day(event.time)),
+        other => happened(other),
+    }
+}
+
+fn retracted(data: &Retracted) -> String {
+    format!(
+        "{} taken out of the database, ordered by {}{}",
+        counted(data.readings, "reading"),
+        data.by,
+        because(data.why.as_deref())
+    )
+}
+
+fn because(why: Option<&str>) -> String {
+    why.map_or_else(String::new, |why| format!(" ({why})"))
 }
 
 fn location(location: &Location) -> String {

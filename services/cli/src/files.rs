@@ -72,6 +72,11 @@ impl Files {
         self.client.clone()
     }
 
+    /// What the server refuses.
+    pub(crate) fn denied(&self) -> &Denied {
+        &self.denied
+    }
+
     /// The sequence that the next event will have at least.
     pub(crate) fn position(&self) -> u64 {
         self.next

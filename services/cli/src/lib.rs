@@ -1,10 +1,11 @@
-//! The command `landfall`: develops with Landfall on this machine, uploads, follows, reads.
+//! The command `landfall`: develops with Landfall on this machine, uploads, follows, reads, orders.
 //!
 //! Results go to standard output; what is said beside them, and what is wrong, to standard error.
 //! Exit code 2: the command line or the configuration is wrong; 1: it did not work.
 
 mod audit;
 mod check;
+mod choice;
 mod database;
 mod describe;
 mod dev;
@@ -12,14 +13,18 @@ mod failure;
 mod files;
 mod follow;
 mod gaps;
+mod journals;
 mod nats;
 mod nearest;
 mod options;
+mod order;
 mod origin;
 mod output;
 mod put;
 mod readings;
 mod record;
+mod replay;
+mod retract;
 mod rows;
 mod sample;
 mod sensors;
@@ -71,6 +76,10 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Put(put) => put::run(&settings::load(&place)?, put).await,
         Command::Follow(follow) => follow::run(&settings::load(&place)?, &follow).await,
         Command::Readings(readings) => readings::run(&settings::load(&place)?, readings).await,
+        Command::Replay(replay) => Box::pin(replay::run(&settings::load(&place)?, replay)).await,
+        Command::Retract(retract) => {
+            Box::pin(retract::run(&settings::load(&place)?, retract)).await
+        }
         Command::Sensors(sensors) => sensors::run(&settings::load(&place)?, sensors).await,
         Command::Audit(audit) => Box::pin(audit::run(&settings::load(&place)?, audit)).await,
         Command::Check => check::run(&settings::load(&place)?),

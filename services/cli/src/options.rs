@@ -52,6 +52,10 @@ pub(crate) enum Command {
     Follow(Follow),
     /// Show a sensor's readings, newest first; exit code 1 if there are none
     Readings(Readings),
+    /// Let files go their way again: read them anew, or file them away, or only tell of them
+    Replay(Replay),
+    /// Take the readings of files out of the database; says how many
+    Retract(Retract),
     /// List sensors with their first and latest readings, or show the gaps between one's readings
     Sensors(Sensors),
     /// Check that everything is where the journals say: events, readings, objects, mails
@@ -204,6 +208,80 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Ids of files, keys (their latest versions), or prefixes of keys, which end in `/` or `*`
+    #[arg(value_name = "ID|KEY|PREFIX", required = true)]
+    pub(crate) names: Vec<String>,
+    /// From where on
+    #[arg(long, value_enum, default_value_t = From::Ingest)]
+    pub(crate) from: From,
+    /// Read them with this profile of the configuration, and not as they were read before
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) ordering: Ordering,
+}
+
+/// From where on files go their way again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum From {
+    /// Read, store, file away, tell
+    Ingest,
+    /// File away, tell
+    Move,
+    /// Tell
+    Notify,
+}
+
+impl std::convert::From<From> for proto::event::Stage {
+    fn from(from: From) -> Self {
+        match from {
+            From::Ingest => Self::Ingest,
+            From::Move => Self::Move,
+            From::Notify => Self::Notify,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retract {
+    /// Ids of files, keys (their latest versions), or prefixes of keys, which end in `/` or `*`
+    #[arg(value_name = "ID|KEY|PREFIX", required = true)]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) ordering: Ordering,
+}
+
+/// How a person orders something about files.
+#[derive(Debug, Args)]
+pub(crate) struct Ordering {
+    /// Bucket of the keys [default: all that are watched]
+    #[arg(long)]
+    pub(crate) bucket: Option<String>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask, also on a terminal
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// At most so many files a second, like `10/s`
+    #[arg(long, value_name = "N/s", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Why: it stands in the events and in the mail
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    pub(crate) why: Option<String>,
+    /// Who orders it [default: user@host]
+    #[arg(long, value_name = "NAME", value_parser = said)]
+    pub(crate) by: Option<String>,
+    /// Wait until each has come to its end; exit code 1 unless all went well
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Wait so long at most, like `30s` or `15m`; exit code 1 if that is too short
+    #[arg(long, value_name = "PERIOD", value_parser = period)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Audit {
     /// Keys or ids of files [default: all files]
     #[arg(value_name = "KEY-OR-ID")]
@@ -267,6 +345,26 @@ fn period(text: &str) -> Result<Duration, String> {
     period
         .and_then(|period| Duration::try_from(period).ok())
         .ok_or_else(|| "expected a period like 30s or 15m".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    let rate = number.parse::<f64>().ok();
+    rate.filter(|rate| (0.001..=1e6).contains(rate))
+        .ok_or_else(|| "expected files a second, like 10/s or 0.5/s".to_owned())
+}
+
+/// What a person says of an order: it goes into events, logs and mails.
+fn said(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 500;
+    match text.trim() {
+        "" => Err("it is empty".to_owned()),
+        text if text.chars().any(char::is_control) => Err("give it on one line".to_owned()),
+        text if text.chars().count() > LONGEST => {
+            Err(format!("it has more than {LONGEST} characters"))
+        }
+        text => Ok(text.to_owned()),
+    }
 }
 
 fn since(text: &str) -> Result<Timestamp, String> {

@@ -71,6 +71,10 @@ calls! {
     ReadingsOpen = "readings.open",
     /// Writing readings.
     ReadingsWrite = "readings.write",
+    /// Counting the readings of a file.
+    ReadingsCount = "readings.count",
+    /// Taking the readings of a file out.
+    ReadingsRetract = "readings.retract",
 
     /// Connecting to NATS.
     NatsConnect = "nats.connect",

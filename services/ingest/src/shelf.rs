@@ -6,13 +6,14 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use objects::{Error, Objects, metadata_value};
-use proto::event::{Arrived, Location, REASONS};
+use proto::event::{Location, REASONS};
 use proto::{File, FileId};
 use runtime::Trouble;
 
 use crate::decision::Shelf;
 use crate::journal::Journal;
 use crate::table::rejects::Rejects;
+use crate::way::Way;
 
 /// What the list's name has behind the rows' name.
 pub const LIST: &str = REASONS;
@@ -35,7 +36,7 @@ pub struct Shelves<'a> {
     /// Where names are claimed.
     pub journal: &'a Journal,
     /// What this is about.
-    pub arrived: &'a Arrived,
+    pub way: &'a Way,
     /// Where to.
     pub shelf: &'a Shelf,
 }
@@ -76,9 +77,9 @@ impl Shelves<'_> {
             || Trouble::Retry {
                 reason: format!(
                     "every name for the refused rows of {} is taken: remove what is in the way at {}{} in bucket {}",
-                    self.arrived.file.id,
+                    self.way.file.id,
                     self.shelf.prefix,
-                    self.arrived.file.key,
+                    self.way.file.key,
                     self.shelf.bucket
                 ),
             },
@@ -87,7 +88,7 @@ impl Shelves<'_> {
     }
 
     fn names(&self) -> Vec<String> {
-        names(&self.shelf.prefix, &self.arrived.file)
+        names(&self.shelf.prefix, &self.way.file)
     }
 
     fn at(&self, key: String) -> Location {
@@ -100,7 +101,7 @@ impl Shelves<'_> {
     /// Claims a name, for the rows and for their list. It is another's where the journal says so,
     /// or where something lies there that is not this file's.
     async fn is_ours(&self, name: &str) -> Result<bool, Trouble> {
-        let id = self.arrived.file.id;
+        let id = self.way.file.id;
         for key in [name.to_owned(), format!("{name}{LIST}")] {
             let owner = self.journal.claim(&self.shelf.bucket, &key, id).await?;
             if owner != id {
@@ -145,7 +146,7 @@ impl Shelves<'_> {
     }
 
     fn metadata(&self) -> BTreeMap<String, String> {
-        let Arrived { file, replay, .. } = self.arrived;
+        let Way { file, replay, .. } = self.way;
         let mut metadata = BTreeMap::from([
             (FILE_ID.to_owned(), file.id.to_string()),
             (REPLAY.to_owned(), replay.to_string()),

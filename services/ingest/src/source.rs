@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use objects::{Body, Error, Objects};
-use proto::File;
 use proto::event::Vanished;
 use runtime::Trouble;
 use tokio::runtime::Handle;
@@ -10,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::memory::{Ask, Memory, Share};
 use crate::table::{Pass, Rules, Seen, Stop, Terms, unpack};
+use crate::way::Way;
 use crate::writer::Writer;
 
 /// Plain files up to so many bytes are read on the async thread: that takes less than to hand
@@ -18,14 +18,14 @@ const SMALL: u64 = 64 * 1024;
 /// Pieces on their way to the pass.
 const PIECES: usize = 4;
 
-/// A file at its source.
+/// Where a file is read from.
 pub struct Source<'a> {
     /// The store.
     pub objects: &'a Objects,
     /// The budget that all files share.
     pub memory: &'a Memory,
-    /// The file.
-    pub file: &'a File,
+    /// The file, and where its bytes are.
+    pub way: &'a Way,
 }
 
 /// What a pass saw, with the memory that it takes.
@@ -72,20 +72,18 @@ impl Source<'_> {
         writer: Option<&Writer>,
         ask: Ask,
     ) -> Result<Held, End> {
-        let File {
-            bucket,
-            key,
-            version,
-            size,
-            ..
-        } = self.file;
-        let mut body = self.objects.get(bucket, key, version, *size).await?;
+        let Way { file, origin, .. } = self.way;
+        let (size, at) = (file.size, &origin.at);
+        let mut body = self
+            .objects
+            .get(&at.bucket, &at.key, &origin.version, size)
+            .await?;
         let first = body.chunk().await?.unwrap_or_default();
         let gzip = first.starts_with(&unpack::MAGIC);
         // The rest stays with the store until there is memory for it.
-        let share = self.memory.ask(ask, *size, gzip, terms).await;
-        let pass = Pass::new(rules.clone(), terms, share.room, key);
-        let seen = if *size <= SMALL && !gzip && writer.is_none() {
+        let share = self.memory.ask(ask, size, gzip, terms).await;
+        let pass = Pass::new(rules.clone(), terms, share.room, &file.key);
+        let seen = if size <= SMALL && !gzip && writer.is_none() {
             here(pass, first, &mut body).await?
         } else {
             elsewhere(pass, first, &mut body, writer.cloned()).await?

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use proto::FileId;
-use proto::event::Arrived;
 use runtime::Trouble;
 use store::Readings;
 use store::write_timestamp::WriteTimestamps;
 use tokio::runtime::Handle;
 
 use crate::table::{Part, Stop};
+use crate::way::Way;
 
 /// Readings of one write.
 const BATCH: usize = 5_000;
@@ -33,15 +33,15 @@ impl Writer {
     /// For a file that is read in `parts` parts, as decided at `now`.
     pub fn new(
         readings: Arc<dyn Readings>,
-        arrived: &Arrived,
+        way: &Way,
         parts: u32,
         now: Timestamp,
     ) -> Result<Self, Trouble> {
-        let file = &arrived.file;
+        let file = &way.file;
         Ok(Self {
             readings,
             file: file.id,
-            timestamps: WriteTimestamps::new(file.order, file.id, arrived.replay, parts, now)?,
+            timestamps: WriteTimestamps::new(file.order, file.id, way.replay, parts, now)?,
         })
     }
 

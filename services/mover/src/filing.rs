@@ -1,21 +1,21 @@
 //! The move of one file: carries out what [`Progress`] says.
 
+use objects::archive::name::Name;
+use objects::archive::{label, name};
 use objects::{Head, Objects, Preconditions, Removal};
 use proto::File;
 use proto::event::{Location, MoveOutcome};
 use runtime::Trouble;
 
 use crate::claim::{Claim, Claims, Shelf};
-use crate::name::Name;
 use crate::progress::{Copy, Next, Progress, Source};
-use crate::{label, name};
 
 /// What one `CopyObject` takes.
 const LARGEST: u64 = 5 << 30;
 
 /// Requests in one try of a move. Five are the rule; more are needed only where somebody else
 /// works on the same objects.
-const STEPS: usize = 40;
+pub(crate) const STEPS: usize = 40;
 
 /// A file's two destinations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Places {
         }
     }
 
-    fn at(&self, name: Name) -> Option<&Location> {
+    pub(crate) fn at(&self, name: Name) -> Option<&Location> {
         match name {
             Name::Whole => self.whole.as_ref(),
             Name::Tagged => Some(&self.tagged),
@@ -72,17 +72,8 @@ impl Filing<'_> {
     /// same; a copy is known by its label; every copy and delete names the version it means
     /// and is refused by the store where that has changed; and whoever starts over looks first.
     pub async fn run(&self) -> Result<(MoveOutcome, Option<Location>), Trouble> {
-        if self.file.size > LARGEST {
-            return Err(reject(format!(
-                "{} has {} bytes; files of more than 5 GiB cannot be moved",
-                quoted(self.file),
-                self.file.size
-            )));
-        }
-        let whole = self.claim_whole().await?;
-        if !whole {
-            self.claim_tagged().await?;
-        }
+        self.check_size()?;
+        let whole = self.claim().await? == Name::Whole;
         let exact = self.file.version.id.is_some();
         let mut progress = Progress::new(whole, self.target.copy_if_absent, exact);
         let mut seen = None;
@@ -99,6 +90,26 @@ impl Filing<'_> {
                 quoted(self.file)
             ),
         })
+    }
+
+    pub(crate) fn check_size(&self) -> Result<(), Trouble> {
+        if self.file.size <= LARGEST {
+            return Ok(());
+        }
+        Err(reject(format!(
+            "{} has {} bytes; files of more than 5 GiB cannot be moved",
+            quoted(self.file),
+            self.file.size
+        )))
+    }
+
+    /// Claims the destination: which of its names the file has.
+    pub(crate) async fn claim(&self) -> Result<Name, Trouble> {
+        if self.claim_whole().await? {
+            return Ok(Name::Whole);
+        }
+        self.claim_tagged().await?;
+        Ok(Name::Tagged)
     }
 
     /// One request, or one entry of the journal. `seen` is what was last known of the source.
@@ -144,12 +155,17 @@ impl Filing<'_> {
     }
 
     async fn pass_over(&self, progress: &mut Progress) -> Result<(), Trouble> {
+        self.give_up_whole().await?;
+        progress.passed_over();
+        Ok(())
+    }
+
+    /// Gives up the whole name for the tagged one, for good.
+    pub(crate) async fn give_up_whole(&self) -> Result<(), Trouble> {
         if let Some(at) = &self.places.whole {
             self.claims.pass_over(at).await?;
         }
-        self.claim_tagged().await?;
-        progress.passed_over();
-        Ok(())
+        self.claim_tagged().await
     }
 
     async fn look_at_source(&self) -> Result<(Source, Option<Head>), Trouble> {
@@ -230,7 +246,7 @@ impl Filing<'_> {
         Ok(())
     }
 
-    async fn remove_source(&self) -> Result<bool, Trouble> {
+    pub(crate) async fn remove_source(&self) -> Result<bool, Trouble> {
         let File {
             bucket,
             key,
@@ -271,7 +287,7 @@ impl Filing<'_> {
         Ok(())
     }
 
-    fn lost(&self, name: Name) -> Trouble {
+    pub(crate) fn lost(&self, name: Name) -> Trouble {
         let at = self.places.at(name).unwrap_or(&self.places.tagged);
         reject(format!(
             "{} is not at its source any more, and its copy {:?} in bucket `{}` is not whole: \
@@ -282,7 +298,7 @@ impl Filing<'_> {
         ))
     }
 
-    fn no_name(&self) -> Trouble {
+    pub(crate) fn no_name(&self) -> Trouble {
         let at = &self.places.tagged;
         reject(format!(
             "{} cannot be filed: something else has the name {:?} in bucket `{}`; move that away, \
@@ -294,10 +310,10 @@ impl Filing<'_> {
     }
 }
 
-fn quoted(file: &File) -> String {
+pub(crate) fn quoted(file: &File) -> String {
     format!("{:?} in bucket `{}`", file.key, file.bucket)
 }
 
-fn reject(reason: String) -> Trouble {
+pub(crate) fn reject(reason: String) -> Trouble {
     Trouble::Reject { reason }
 }

@@ -5,9 +5,8 @@
 //! requests) looks first and goes on from what is there. The tests beside it try every
 //! interleaving of two movers, crashes, uploads and deletes.
 
+use objects::archive::name::Name;
 use proto::event::MoveOutcome;
-
-use crate::name::Name;
 
 /// What the source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,15 +173,6 @@ impl Progress {
     pub fn source_removed(&mut self, done: bool) {
         self.confirmed = false;
         self.source = done.then_some(Source::Gone);
-    }
-}
-
-impl Name {
-    fn other(self) -> Self {
-        match self {
-            Self::Whole => Self::Tagged,
-            Self::Tagged => Self::Whole,
-        }
     }
 }
 

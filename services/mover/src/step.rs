@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use objects::Objects;
-use proto::event::{Ingested, MoveOutcome, Moved, Rejected, Report};
+use objects::{Objects, archive};
+use proto::event::{Ingested, Location, MoveOutcome, Moved, Rejected, Replayed, Report, Stage};
 use proto::{Data, Event, File};
 use runtime::{Config, Message, Step, Trouble};
 use store::Journal;
+use store::journal::Cell;
 
 use crate::buckets::{self, Buckets};
 use crate::claim::{Claims, Shelf};
-use crate::filing::{Filing, Places};
+use crate::filing::{Filing, Places, reject};
+use crate::refiling::Refiling;
 
 /// Files away what ingest is done with.
 pub struct Mover {
     objects: Objects,
+    journal: Arc<dyn Journal>,
     claims: Claims,
     buckets: Buckets,
     config: Config,
@@ -28,6 +31,8 @@ struct Order<'a> {
     report: &'a Report,
     /// Why ingest refused the file, if it did.
     rejected: Option<&'a str>,
+    /// Who ordered this way, if it is not the first.
+    replayed: &'a Option<Replayed>,
 }
 
 impl Mover {
@@ -44,7 +49,8 @@ impl Mover {
         buckets.probe_all(config).await?;
         Ok(Self {
             objects,
-            claims: Claims::new(journal),
+            claims: Claims::new(Arc::clone(&journal)),
+            journal,
             buckets,
             config: config.clone(),
         })
@@ -67,6 +73,64 @@ impl Mover {
         }
     }
 
+    /// Moves the file of an order, and answers what became of it and where its copy is.
+    async fn file(&self, order: &Order<'_>) -> Result<(MoveOutcome, Option<Location>), Trouble> {
+        let Order { file, replay, .. } = *order;
+        let wanted = self.shelf(order);
+        let shelf = self.claims.shelf(file.id, replay, &wanted).await?;
+        let places = Places::of(file, &shelf);
+        let filing = self.filing(file, replay, &places).await?;
+        if replay == 0 {
+            return filing.run().await;
+        }
+        let mut lower = archive::places(&self.config, file);
+        lower.extend(places.whole.iter().chain([&places.tagged]).cloned());
+        let before = self.before(file, replay).await?;
+        lower.extend(before.and_then(|before| before.destination));
+        lower.sort_by(|a, b| (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key)));
+        lower.dedup();
+        let refiling = Refiling {
+            filing: &filing,
+            places: &lower,
+            buckets: &self.buckets,
+        };
+        let at = refiling.run().await?;
+        Ok((MoveOutcome::Archived, Some(at)))
+    }
+
+    /// What the move of the way before this one came to, if it came to anything.
+    async fn before(&self, file: &File, replay: u32) -> Result<Option<Moved>, Trouble> {
+        let Some(replay) = replay.checked_sub(1) else {
+            return Ok(None);
+        };
+        let cell = Cell {
+            file: file.id,
+            replay,
+        };
+        let settled = self.journal.settled(cell).await?;
+        Ok(settled.and_then(|settled| match settled.event.data {
+            Data::Moved(moved) => Some(moved),
+            _ => None,
+        }))
+    }
+
+    /// Takes over what the move of the way before came to.
+    async fn take_over(&self, order: &Order<'_>) -> Result<Moved, Trouble> {
+        let before = self.before(order.file, order.replay).await?;
+        let before = before.ok_or_else(|| {
+            reject(format!(
+                "there is no move of the way before to tell of: replay {} from `move`",
+                order.file.id
+            ))
+        })?;
+        Ok(Moved {
+            file: order.file.clone(),
+            replay: order.replay,
+            replayed: order.replayed.clone(),
+            ..before
+        })
+    }
+
     async fn filing<'a>(
         &'a self,
         file: &'a File,
@@ -87,24 +151,26 @@ impl Mover {
 
 #[async_trait]
 impl Step for Mover {
-    /// Moves the file. Safe to repeat: see [`Filing::run`].
+    /// Moves the file. Safe to repeat: see [`Filing::run`] and [`Refiling::run`]. A replay from
+    /// `notify` moves nothing: it takes over the outcome of the way before, which stays the same.
     async fn run(&self, event: &Event, _: &Message) -> Result<Option<Data>, Trouble> {
         let order = Order::of(&event.data).ok_or_else(|| Trouble::Reject {
             reason: format!("the mover has no use for `{}`", event.data.what().token()),
         })?;
-        let Order { file, replay, .. } = order;
-        let wanted = self.shelf(&order);
-        let shelf = self.claims.shelf(file.id, replay, &wanted).await?;
-        let places = Places::of(file, &shelf);
-        let (outcome, destination) = self.filing(file, replay, &places).await?.run().await?;
+        let from = order.replayed.as_ref().map(|replayed| replayed.from);
+        if from == Some(Stage::Notify) {
+            return self.take_over(&order).await.map(Data::Moved).map(Some);
+        }
+        let (outcome, destination) = self.file(&order).await?;
         metrics::counter!("landfall_mover_files_total", "outcome" => label(outcome)).increment(1);
         Ok(Some(Data::Moved(Moved {
-            file: file.clone(),
-            replay,
+            file: order.file.clone(),
+            replay: order.replay,
             outcome,
             destination,
             rejected: order.rejected.map(str::to_owned),
             report: order.report.clone(),
+            replayed: order.replayed.clone(),
         })))
     }
 
@@ -137,22 +203,26 @@ impl<'a> Order<'a> {
                 file,
                 replay,
                 report,
+                replayed,
             }) => Some(Self {
                 file,
                 replay: *replay,
                 report,
                 rejected: None,
+                replayed,
             }),
             Data::Rejected(Rejected {
                 file,
                 replay,
                 reason,
                 report,
+                replayed,
             }) => Some(Self {
                 file,
                 replay: *replay,
                 report,
                 rejected: Some(reason),
+                replayed,
             }),
             _ => None,
         }

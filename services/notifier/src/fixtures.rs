@@ -52,6 +52,7 @@ pub(crate) fn moved(key: &str, report: Report) -> Moved {
         }),
         rejected: None,
         report,
+        replayed: None,
     }
 }
 
@@ -107,6 +108,7 @@ pub(crate) fn failed(key: &str, step: User) -> Failed {
             stream: "DEAD".to_owned(),
             sequence: 17,
         },
+        replayed: None,
     }
 }
 

@@ -3,8 +3,10 @@
 //!
 //! Every request goes through one place ([`Objects`]' `call`), which bounds how many are under
 //! way, how long each may take, measures it, and sorts what can go wrong into [`Error`]. Where one
-//! object may be to blame instead of the store, another is asked (`blame`).
+//! object may be to blame instead of the store, another is asked (`blame`). [`archive`] is where
+//! Landfall files files away.
 
+pub mod archive;
 mod blame;
 mod call;
 mod client;

@@ -41,6 +41,7 @@ impl Step for Smallest {
             destination: None,
             rejected: None,
             report: ingested.report.clone(),
+            replayed: None,
         })))
     }
 }

@@ -18,6 +18,7 @@ pub mod journal;
 mod order;
 pub mod readings;
 mod registers;
+mod retraction;
 mod sensors;
 
 /// Opens stores of the kind under test.

@@ -16,6 +16,7 @@ mod page;
 mod reader;
 mod readings;
 mod registers;
+mod retraction;
 mod schema;
 mod series;
 mod shard;

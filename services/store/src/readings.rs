@@ -106,4 +106,14 @@ pub trait Readings: Send + Sync + 'static {
 
     /// How many readings a file wrote that no later one has overridden.
     async fn count(&self, file: FileId) -> Result<u64>;
+
+    /// Takes out the readings that a file wrote with write timestamps before `before`, where no
+    /// other has overridden them; answers how many this call has taken out. From then on such a
+    /// cell is as if it held an invisible reading with the write timestamp of the one that was
+    /// taken out: what is written with that one or an earlier one does not show, what is written
+    /// with a later one does. (A CQL database remembers it for the table's `gc_grace_seconds`.)
+    ///
+    /// An error, or a caller that goes away, leaves any part of them there: who asked asks again.
+    /// Doing it again takes out nothing more.
+    async fn retract(&self, file: FileId, before: i64) -> Result<u64>;
 }

@@ -11,6 +11,7 @@ mod log;
 mod page;
 mod readers;
 mod readings;
+mod retraction;
 mod series;
 mod writer;
 

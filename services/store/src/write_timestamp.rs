@@ -96,6 +96,12 @@ impl WriteTimestamps {
     }
 }
 
+/// What every write timestamp of the ways before `replay` of a file with this order time is less
+/// than, and none of the others is.
+pub fn first_of(order: Timestamp, replay: u32) -> i64 {
+    order.as_second() * 1_000_000 + i64::from(replay) * 100_000
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -152,6 +158,14 @@ mod tests {
             let earlier = new(order, a.0, a.1, a.2).part(a.3).unwrap();
             let later = new(order, a.0, b.1, b.2).part(b.3).unwrap();
             prop_assert!(later > earlier);
+        }
+
+        #[test]
+        fn the_first_of_a_replay_parts_the_ways_before_it_from_the_others(
+            order in orders(), a in written(), replay in 0..=MAX_REPLAY + 1,
+        ) {
+            let timestamp = new(order, a.0, a.1, a.2).part(a.3).unwrap();
+            prop_assert_eq!(timestamp < first_of(second(order), replay), a.1 < replay);
         }
 
         #[test]

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::process::ExitCode;
 
-use model::{decision, filing, mail, order, outcome, sweep, way};
+use model::{command, decision, filing, mail, order, outcome, refiling, sweep, way};
 use stateright::Model;
 
 fn main() -> ExitCode {
@@ -24,6 +24,10 @@ fn main() -> ExitCode {
     for bounds in decision::Bounds::DEEP.sorts() {
         all &= holds("decision", decision::Deciding { bounds, weaker });
     }
+    let (bounds, weaker) = (command::Bounds::DEEP, None);
+    all &= holds("command", command::Commands { bounds, weaker });
+    let (bounds, weaker) = (refiling::Bounds::DEEP, None);
+    all &= holds("refiling", refiling::Refiling { bounds, weaker });
     let weaker = None;
     for (name, bounds) in filing::Bounds::ALL {
         let bounds = bounds.deep();

@@ -7,7 +7,9 @@
 //! | [`order`] | `services/watcher` | identity and order time: row, `HEAD`, compare-and-set |
 //! | [`sweep`] | `services/watcher` | what is stuck, and what merely waits |
 //! | [`decision`] | `services/ingest` | decide, then write |
+//! | [`command`] | `services/ingest` | which command counts; a retraction, and what comes after it |
 //! | [`filing`] | `services/mover` | claim, copy, verify, look again, delete |
+//! | [`refiling`] | `services/mover` | a replay's move beside a late one of the first way |
 //! | [`mail`] | `services/notifier` | the mail's row, its schedule, the claim |
 //! | [`way`] | all of them | every journalled version ends, once |
 //!
@@ -63,6 +65,9 @@
 //! | `ingested` before the rows | [`decision::DURABLE`] | `decision::tests::ingested_said_first_promises_rows_that_are_not_there` |
 //! | `superseded` without a number of rows | [`decision::SUPERSEDED`] | `decision::tests::superseded_without_a_number_hides_rows` |
 //! | what was read for a decision that does not count is written | [`decision::DECIDED`] | `decision::tests::what_was_read_for_another_decision_is_not_to_be_written` |
+//! | each command obeyed by who has its message | [`command::SAID`] | `command::tests::commands_that_are_each_obeyed_take_out_what_the_other_says_is_there` |
+//! | a retraction of whatever the file has | [`command::LATER`] | `command::tests::a_retraction_without_bounds_that_comes_late_takes_out_what_a_later_way_wrote` |
+//! | a retraction counts anew with each try | [`command::COUNTED`] | `command::tests::a_retraction_that_counts_anew_forgets_what_it_took_out_before_it_died` |
 //! | delete by ETag without a last look | [`filing::OWN`] | `filing::tests::a_delete_by_etag_alone_takes_the_third_of_a_b_a` |
 //! | (the code as it is, without versions: the documented gap) | [`filing::OWN`] | `filing::tests::without_versions_the_same_bytes_uploaded_in_the_gap_are_taken_for_the_first` |
 //! | delete without a condition | [`filing::KEPT`] | `filing::tests::a_delete_without_condition_takes_a_version_that_nobody_has_copied` |
@@ -73,6 +78,10 @@
 //! | a name passed over without a note | [`filing::FILED`] | `filing::tests::a_name_passed_over_and_forgotten_is_taken_the_second_time` |
 //! | `gone` after a look at one name | [`filing::KEPT`] | `filing::tests::gone_said_after_a_look_at_one_name_removes_what_lies_under_the_other` |
 //! | late copies left behind | [`filing::FILED`] | `filing::tests::without_tidying_a_file_said_to_be_gone_has_a_copy` |
+//! | a replay that reads the source only | [`refiling::FOUND`] | `refiling::tests::a_replay_that_looks_at_the_source_only_misses_the_copy` |
+//! | lower copies removed before the own one is there | [`refiling::KEPT`] | `refiling::tests::lower_copies_removed_first_are_the_last` |
+//! | lower copies removed before the source | [`refiling::FILED`] | `refiling::tests::lower_copies_removed_before_the_source_come_back` |
+//! | a replay while the way before is not at its end | [`refiling::KEPT`] | `refiling::tests::a_replay_beside_a_way_that_tidies_up_loses_the_copy` |
 //! | the claim written plainly | [`mail::ONE_MAIL`] | `mail::tests::a_claim_written_plainly_sends_two_mails` |
 //! | the claim after the body | [`mail::ONE_MAIL`], [`mail::CLAIMED`] | `mail::tests::a_body_before_its_claim_goes_out_twice`, `…_has_none` |
 //! | `unknown` as soon as another's claim is seen | [`mail::NEEDLESS`] | `mail::tests::anothers_claim_ended_at_sight_is_unknown_for_nothing` |
@@ -90,12 +99,14 @@
 //! | deleted before it is copied | [`way::KEPT`] | `way::tests::a_delete_before_the_copy_loses_the_version_with_the_mover` |
 //! | on the whole way: a claim taken over | [`way::ONE_MAIL`] | `way::tests::a_claim_taken_over_sends_two_mails` |
 
+pub mod command;
 pub mod decision;
 mod explore;
 pub mod filing;
 pub mod mail;
 pub mod order;
 pub mod outcome;
+pub mod refiling;
 pub mod sweep;
 pub mod way;
 

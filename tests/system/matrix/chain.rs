@@ -179,7 +179,12 @@ impl Chain {
     ) -> Result<BTreeSet<String>> {
         let service = landfall.arm(self.user, "")?;
         service.ready_or_ended().await?;
-        files.put(landfall).await?;
+        // As many as there are kinds of orders.
+        for _ in 0..2 {
+            files.put(landfall).await?;
+        }
+        files.are_told_of(landfall).await?;
+        files.order(landfall).await?;
         files.are_told_of(landfall).await?;
         for point in self.also() {
             service.has_hit(point).await?;
@@ -226,6 +231,7 @@ impl Chain {
         let mut pause = MORE;
         while status.is_none() && Instant::now() < end {
             files.put(landfall).await?;
+            files.order(landfall).await?;
             if self.beside_another && is_of_a_second_try(point) {
                 // One round at a time, whatever comes again would always go to the other replica:
                 // the server gives to both in turn.

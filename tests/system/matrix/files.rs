@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result, bail, ensure};
-use proto::event::{MailOutcome, MoveOutcome};
-use proto::{Data, User, What};
+use jiff::Timestamp;
+use proto::event::{Command, Commanded, MailOutcome, MoveOutcome, Stage};
+use proto::{Data, Event, FileId, User, What};
 use tests::python::{self, Csv};
 use tests::rows::difference;
 use tests::{Installation, Upload, sample};
@@ -26,7 +27,28 @@ pub(super) struct Files {
     replaced: Vec<(Upload, String)>,
     /// Ends as `failed`, and stays where it is.
     failing: Vec<Upload>,
+    /// The last way that was ordered of some of the good, and whether it took their readings out.
+    ordered: HashMap<FileId, (u32, bool)>,
 }
+
+/// What is ordered, time after time.
+const ORDERS: [Command; 4] = [
+    Command::Retract,
+    Command::Replay {
+        from: Stage::Ingest,
+        corrected: false,
+    },
+    Command::Replay {
+        from: Stage::Move,
+        corrected: false,
+    },
+    Command::Replay {
+        from: Stage::Notify,
+        corrected: false,
+    },
+];
+/// Ways that a file is ordered to go at most.
+const WAYS: u32 = 8;
 
 impl Files {
     pub(super) fn of(user: User) -> Self {
@@ -37,6 +59,7 @@ impl Files {
             bad: vec![],
             replaced: vec![],
             failing: vec![],
+            ordered: HashMap::new(),
         }
     }
 
@@ -72,8 +95,63 @@ impl Files {
         Ok(())
     }
 
+    /// Orders each kind of thing for a good file whose last way has ended, and says it twice.
+    pub(super) async fn order(&mut self, landfall: &Installation) -> Result<()> {
+        let all = landfall.all();
+        let ended = all.iter().filter(|seen| ends(seen.what()));
+        let ended: HashSet<(FileId, u32)> = ended
+            .map(|seen| (seen.file().id, seen.event.about().1))
+            .collect();
+        let mut free: Vec<_> = all
+            .iter()
+            .filter(|seen| seen.what() == What::Arrived)
+            .map(tests::Seen::file)
+            .filter(|file| self.good.iter().any(|(upload, _)| upload.is(file)))
+            .filter(|file| {
+                let (last, _) = self.ordered.get(&file.id).copied().unwrap_or_default();
+                last < WAYS && ended.contains(&(file.id, last))
+            })
+            .collect();
+        free.dedup_by_key(|file| file.id);
+        for command in ORDERS {
+            let (last, retracted) = match free.last() {
+                Some(file) => self.ordered.get(&file.id).copied().unwrap_or_default(),
+                None => return Ok(()),
+            };
+            let from_ingest = ORDERS[1].clone();
+            let command = if retracted { from_ingest } else { command };
+            let Some(file) = free.pop() else { break };
+            let replay = last + 1;
+            let retracts = command == Command::Retract;
+            self.ordered.insert(file.id, (replay, retracts));
+            let commanded = Commanded {
+                file: file.clone(),
+                replay,
+                command,
+                by: "mara".to_owned(),
+                why: None,
+                copy: None,
+            };
+            let event = Event::command(commanded, 7, Timestamp::now());
+            // A command may come twice.
+            for _ in 0..2 {
+                landfall.publish(User::Operator, &event).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until everything has come to its end.
     pub(super) async fn are_told_of(&self, landfall: &Installation) -> Result<()> {
+        for (file, (replay, _)) in &self.ordered {
+            let about = format!("the end of way {replay} of {file}");
+            landfall
+                .event(&about, |seen| {
+                    let (of, way) = seen.event.about();
+                    ends(seen.what()) && (of.id, way) == (*file, *replay)
+                })
+                .await?;
+        }
         for (upload, _) in self.good.iter().chain(&self.bad) {
             landfall.ended(upload).await?;
         }
@@ -139,9 +217,19 @@ impl Files {
         Ok(())
     }
 
+    fn is_retracted(&self, landfall: &Installation, upload: &Upload) -> bool {
+        let all = landfall.all();
+        let file = all.iter().find(|seen| upload.is(seen.file()));
+        let ordered = file.and_then(|seen| self.ordered.get(&seen.file().id));
+        ordered.is_some_and(|(_, retracted)| *retracted)
+    }
+
     fn readings_are_right(&self, landfall: &Installation) -> Result<()> {
         let mut all = String::from("sensor_id,timestamp,value\n");
-        for (_, content) in &self.good {
+        for (upload, content) in &self.good {
+            if self.is_retracted(landfall, upload) {
+                continue;
+            }
             for line in content.lines().skip(1) {
                 all.push_str(line);
                 all.push('\n');
@@ -203,6 +291,11 @@ impl Files {
     }
 }
 
+/// Whether a way ends with this, as those of good files do.
+fn ends(what: What) -> bool {
+    matches!(what, What::Notified | What::Retracted)
+}
+
 /// Moved away whole, and told of.
 async fn is_filed(
     landfall: &Installation,
@@ -210,7 +303,8 @@ async fn is_filed(
     content: &str,
     ingest: What,
 ) -> Result<()> {
-    let way = landfall.way(upload);
+    let mut way = landfall.way(upload);
+    way.retain(|what| !matches!(what, What::Commanded | What::Retracted));
     ensure!(
         way == [What::Arrived, ingest, What::Moved, What::Notified],
         "{}: {way:?}",

@@ -24,7 +24,7 @@ use scylla::value::CqlTimestamp;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{Entry, Key};
+use super::{Entry, Key, Retracted};
 use crate::event::Step;
 use crate::facts::Rows;
 use crate::recount::Row;
@@ -194,6 +194,11 @@ impl super::Readings for Readings {
             *ahead = self.look_ahead(sensor, metric, time)?;
         }
         Ok(ahead.rows.get(&time).copied())
+    }
+
+    /// No query reads deletions.
+    fn retracted(&self, _: Key<'_>) -> anyhow::Result<Retracted> {
+        Ok(Retracted::Perhaps)
     }
 
     /// Looks at all there are.

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use proto::FileId;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{Entry, Key};
+use super::{Entry, Key, Retracted};
 use crate::event::Step;
 use crate::facts::Rows;
 use crate::recount::Row;
@@ -109,6 +109,14 @@ impl super::Readings for Readings {
             file: file(row.get_ref(1)?.as_blob()?)?,
             write_timestamp: row.get(2)?,
         }))
+    }
+
+    fn retracted(&self, (sensor, metric, time): Key<'_>) -> anyhow::Result<Retracted> {
+        let query = "SELECT write_timestamp FROM retraction WHERE time = ?3 AND series =
+            (SELECT id FROM series WHERE sensor = ?1 AND metric = ?2)";
+        let mut statement = self.database.prepare_cached(query)?;
+        let found = statement.query_row(params![sensor, metric, time], |row| row.get(0));
+        Ok(found.optional()?.map_or(Retracted::No, Retracted::At))
     }
 
     /// Looks at all there are.

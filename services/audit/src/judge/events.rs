@@ -32,7 +32,7 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
                 format!("message {sequence} of FILES is none of Landfall's: {reason}"),
                 "find out who may publish to `files.>` beside the services",
             )),
-            Heard::Unreadable(_) => {}
+            Heard::Ordered | Heard::Unreadable(_) => {}
         }
     }
     let unknown = super::told(found, Rule::Arrived);

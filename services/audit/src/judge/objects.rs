@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proto::FileId;
 use runtime::text::{count, counted};
 
-use crate::event::{File, Move, Place, Said, Step};
+use crate::event::{File, Move, Place, Said, Stage, Step};
 use crate::facts::{Cell, Facts, Filed, Source, Upload};
 use crate::violation::{Rule, Violation};
 
@@ -34,17 +34,18 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
     }
 }
 
-/// Where each judged file is archived, by its last way that was.
+/// Where each judged file is archived, by its last way on which it was moved: one that was only told
+/// of again has taken that over.
 fn archived(facts: &Facts) -> BTreeMap<FileId, (Cell, &Place)> {
-    let ways = facts
-        .judged()
-        .filter_map(|(cell, way)| match way.said(Step::Mover) {
-            Some(Said::Moved {
-                outcome: Move::Archived,
-                destination: Some(place),
-            }) => Some((cell.0, (*cell, place))),
-            _ => None,
-        });
+    let moved = facts.judged();
+    let moved = moved.filter(|(_, way)| way.from() != Some(Stage::Notify));
+    let ways = moved.filter_map(|(cell, way)| match way.said(Step::Mover) {
+        Some(Said::Moved {
+            outcome: Move::Archived,
+            destination: Some(place),
+        }) => Some((cell.0, (*cell, place))),
+        _ => None,
+    });
     ways.collect()
 }
 
@@ -76,7 +77,7 @@ fn copy(facts: &Facts, file: &File, cell: Cell, place: &Place, found: &mut Vec<V
             let what = format!("what lies at {shown} is not its copy, but {whose}");
             wrong(Rule::Copy, what, restore);
         }
-        Some(filed) if filed.replay != Some(cell.1) => {
+        Some(filed) if filed.replay != Some(cell.1) && !moving_on(facts, file, cell, filed) => {
             let what = format!("its copy {shown} is not of replay {}", cell.1);
             wrong(Rule::Copy, what, REPORT);
         }
@@ -96,6 +97,13 @@ fn copy(facts: &Facts, file: &File, cell: Cell, place: &Place, found: &mut Vec<V
                     uploaded twice within a second?)";
         wrong(Rule::Source, what, next);
     }
+}
+
+/// Whether a later replay has put it there that is on its way still, or was given up on.
+fn moving_on(facts: &Facts, file: &File, cell: Cell, filed: &Filed) -> bool {
+    let later = filed.replay.filter(|replay| *replay > cell.1);
+    let way = later.and_then(|replay| facts.ways.get(&(file.id, replay)));
+    way.is_some_and(|way| !matches!(way.said(Step::Mover), Some(Said::Moved { .. })))
 }
 
 /// No two files have one destination.
@@ -142,6 +150,11 @@ fn filed_rightly(
         return;
     }
     let remove = "compare the two, and remove the one that is too many";
+    if let (Some((cell, _)), Some(file)) = (archived.get(&id), facts.file(id))
+        && moving_on(facts, file, *cell, filed)
+    {
+        return;
+    }
     match (archived.get(&id), way.said(Step::Mover)) {
         (Some((_, own)), _) if *own != place => {
             let what = format!(

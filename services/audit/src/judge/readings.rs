@@ -7,7 +7,7 @@ use proto::FileId;
 use runtime::text;
 
 use crate::event::{Counts, Said, Step};
-use crate::facts::{Decision, Facts, Rows};
+use crate::facts::{Decision, Facts, Rows, Way};
 use crate::recount::{Counted, Sample};
 use crate::violation::{Rule, Violation};
 
@@ -57,7 +57,10 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
             ),
             Ok(counted) if was_ingested(facts, *id) => {
                 if counts(&recount.said, counted, &mut wrong) {
-                    held(counted, &mut wrong);
+                    // What an earlier way wrote stays where the last one does not override it.
+                    let ways = facts.standing(*id);
+                    let alone = ways.filter(|(_, way)| way.decision.is_some()).count() == 1;
+                    held(counted, alone, &mut wrong);
                     compared.insert(*id);
                 }
             }
@@ -70,8 +73,12 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
 }
 
 fn was_ingested(facts: &Facts, id: FileId) -> bool {
-    let mut ways = facts.ways.range((id, 0)..=(id, u32::MAX));
-    ways.any(|(_, way)| matches!(way.said(Step::Ingest), Some(Said::Ingested { .. })))
+    let mut ways = facts.standing(id);
+    ways.any(|(_, way)| is_ingested(way))
+}
+
+fn is_ingested(way: &Way) -> bool {
+    matches!(way.said(Step::Ingest), Some(Said::Ingested { .. }))
 }
 
 /// Whether what the event says was counted is what the copy holds.
@@ -103,7 +110,7 @@ fn counts(said: &Counts, counted: &Counted, wrong: &mut impl FnMut(Rule, String,
 }
 
 /// Every reading of the file is in the database, and every row that names the file is its.
-fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
+fn held(counted: &Counted, alone: bool, wrong: &mut impl FnMut(Rule, String, &str)) {
     let all = counted.distinct;
     let again = "upload the file again under its key";
     let mut tell = |rule, sample: &Sample, what: &str| {
@@ -137,7 +144,7 @@ fn held(counted: &Counted, wrong: &mut impl FnMut(Rule, String, &str)) {
         "have a write timestamp in the database that is not their file's",
     );
     let Sample { count, first } = &counted.strays;
-    if *count > 0 {
+    if *count > 0 && alone {
         wrong(
             Rule::Rows,
             format!(
@@ -172,8 +179,13 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, compared: bool, found: &mut Vec<
     if !facts.chosen.contains(&id) {
         return;
     }
-    let mut ways = facts.ways.range((id, 0)..=(id, u32::MAX));
-    let most = |way: &crate::facts::Way| match way.said(Step::Ingest) {
+    // While a retraction is under way, some of what the ways before it wrote is there still.
+    let last = facts.ways_of(id).rev().find(|(_, way)| way.is_retraction());
+    if last.is_some_and(|(_, way)| !matches!(way.said(Step::Ingest), Some(Said::Retracted {}))) {
+        return;
+    }
+    let ways = facts.standing(id);
+    let most = |way: &Way| match way.said(Step::Ingest) {
         Some(Said::Ingested { report }) => report.stored,
         Some(Said::Superseded { rows_up_to, .. }) => *rows_up_to,
         // Until its outcome, and after a failure: what was decided may be stored in part.
@@ -186,7 +198,9 @@ fn owner(facts: &Facts, id: FileId, rows: Rows, compared: bool, found: &mut Vec<
         }
         _ => 0,
     };
-    let allowed = ways.by_ref().map(|(_, way)| most(way)).max().unwrap_or(0);
+    // Each way may have readings that the next does not override.
+    let allowed = ways.map(|(_, way)| most(way));
+    let allowed = allowed.fold(0_u64, u64::saturating_add);
     let strays = || {
         facts
             .recounts

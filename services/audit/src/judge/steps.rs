@@ -30,6 +30,20 @@ fn order(cell: Cell, way: &Way, found: &mut Vec<Violation>) {
     };
     let ingest = way.said(Step::Ingest);
     let mover = way.said(Step::Mover);
+    let failed_unheard = matches!(ingest, None | Some(Said::Failed { .. }));
+    if cell.1 > 0 && way.ordered.is_none() && !failed_unheard {
+        wrong(format!(
+            "ingest says {} of replay {}, which nobody ordered",
+            words(ingest),
+            cell.1
+        ));
+    }
+    if matches!(ingest, Some(Said::Retracted {})) != (way.is_retraction() && !failed_unheard) {
+        wrong(format!(
+            "ingest says {}, and that was not what was ordered",
+            words(ingest)
+        ));
+    }
     let read = matches!(ingest, Some(Said::Ingested { .. } | Said::Rejected {}));
     if let Some(mover) = mover
         && !read

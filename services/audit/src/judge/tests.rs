@@ -5,6 +5,7 @@ mod events;
 mod mails;
 mod objects;
 mod readings;
+mod replays;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -179,6 +180,7 @@ fn good() -> Facts {
             )]),
         },
         wakes: BTreeSet::new(),
+        retracted: BTreeSet::new(),
         rows: HashMap::from([
             (id(GOOD), rows(7)),
             (id(LATE), rows(7)),

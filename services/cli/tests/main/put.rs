@@ -145,6 +145,7 @@ async fn it_waits_until_every_file_has_ended_well() {
             file: file.clone(),
             replay: 0,
             report: report.clone(),
+            replayed: None,
         };
         say(User::Ingest, Data::Ingested(ingested)).await;
         let destination = Location {
@@ -158,6 +159,7 @@ async fn it_waits_until_every_file_has_ended_well() {
             destination: Some(destination),
             rejected: None,
             report,
+            replayed: None,
         };
         say(User::Mover, Data::Moved(moved)).await;
         let notified = Notified {
@@ -200,6 +202,7 @@ async fn it_waits_no_longer_than_it_is_told_to_and_says_what_for() {
         file,
         replay: 0,
         report,
+        replayed: None,
     };
     let said = Data::Ingested(ingested);
     storage.place.say(User::Ingest, said).await;
@@ -238,6 +241,7 @@ async fn a_file_that_fails_ends_it_with_1() {
             stream: "DEAD".to_owned(),
             sequence: 3,
         },
+        replayed: None,
     };
     storage.place.say(User::Ingest, Data::Failed(failed)).await;
     let output = put.await.unwrap();

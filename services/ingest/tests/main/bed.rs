@@ -191,16 +191,20 @@ pub(crate) fn location(bucket: &str, key: &str) -> Location {
 /// Lets ingest work on a file, once.
 pub(crate) async fn run(ingest: &Ingest, arrived: &Arrived) -> Result<Data, Trouble> {
     let data = Data::Arrived(arrived.clone());
-    let event = Event::new(User::Watcher, data, Timestamp::now());
+    hear(ingest, &Event::new(User::Watcher, data, Timestamp::now())).await
+}
+
+/// Lets ingest work on an event, once.
+pub(crate) async fn hear(ingest: &Ingest, event: &Event) -> Result<Data, Trouble> {
     let message = Message {
         subject: String::new(),
         headers: async_nats::HeaderMap::new(),
-        payload: serde_json::to_vec(&event).unwrap().into(),
+        payload: serde_json::to_vec(event).unwrap().into(),
         sequence: 1,
         stored: Timestamp::now(),
         delivered: 1,
     };
-    ingest.run(&event, &message).await.map(Option::unwrap)
+    ingest.run(event, &message).await.map(Option::unwrap)
 }
 
 pub(crate) fn ingested(outcome: Result<Data, Trouble>) -> Report {
@@ -230,7 +234,8 @@ pub(crate) fn superseded(outcome: Result<Data, Trouble>) -> Superseded {
     }
 }
 
-/// Readings that are lost from a certain write on, as when the database goes away.
+/// Readings that are lost from a certain write on, as when the database goes away; a retraction is
+/// done, and its answer lost.
 pub(crate) struct Failing {
     inner: Arc<dyn Readings>,
     left: AtomicUsize,
@@ -280,5 +285,13 @@ impl Readings for Failing {
 
     async fn count(&self, file: FileId) -> store::Result<u64> {
         self.inner.count(file).await
+    }
+
+    async fn retract(&self, file: FileId, before: i64) -> store::Result<u64> {
+        self.inner.retract(file, before).await?;
+        Err(store::Error::Away {
+            store: "readings".to_owned(),
+            reason: "unplugged".to_owned(),
+        })
     }
 }

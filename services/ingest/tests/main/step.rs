@@ -1,5 +1,6 @@
 //! The step on a real store: decide once, obey, write.
 
+mod commands;
 mod crashes;
 mod outcomes;
 mod parts;

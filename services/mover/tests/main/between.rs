@@ -1,6 +1,6 @@
 //! Something happens between any two requests of a move, on the real store.
 
-use mover::label;
+use objects::archive::label;
 use proto::File;
 use proto::event::{MoveOutcome, Moved};
 

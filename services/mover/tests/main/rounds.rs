@@ -1,6 +1,6 @@
 //! The plain case, and what it costs.
 
-use mover::label;
+use objects::archive::label;
 
 use crate::site::{archived, ingested, rejected, run, site};
 

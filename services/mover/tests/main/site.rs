@@ -11,8 +11,9 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use futures::StreamExt;
 use jiff::Timestamp;
-use mover::{Mover, label};
+use mover::Mover;
 use objects::Objects;
+use objects::archive::label;
 use proto::event::{Ingested, MoveOutcome, Moved, Rejected, Report};
 use proto::{Data, Event, File, FileId, User};
 use runtime::config::secret::Secret;
@@ -198,6 +199,7 @@ pub(crate) fn ingested(file: &File) -> Event {
         file: file.clone(),
         replay: 0,
         report: Report::default(),
+        replayed: None,
     });
     Event::new(User::Ingest, data, Timestamp::UNIX_EPOCH)
 }
@@ -208,6 +210,7 @@ pub(crate) fn rejected(file: &File, reason: &str) -> Event {
         replay: 0,
         reason: reason.to_owned(),
         report: Report::default(),
+        replayed: None,
     });
     Event::new(User::Ingest, data, Timestamp::UNIX_EPOCH)
 }

@@ -1,6 +1,6 @@
 //! What a mail says, before it is text or HTML: plain functions over the event.
 
-use proto::event::{DeadLetter, Failed, Location, MoveOutcome, Moved, Reject, Report};
+use proto::event::{DeadLetter, Failed, Location, MoveOutcome, Moved, Reject, Replayed, Report};
 use proto::{Data, Event, File, User};
 use runtime::text::{count, counted};
 
@@ -66,12 +66,37 @@ const MOST_REJECTS: usize = 10;
 /// The story of a `moved` or `failed`; none for other events.
 pub(crate) fn story(event: &Event) -> Option<Story> {
     match &event.data {
-        Data::Moved(moved) => Some(match &moved.rejected {
-            Some(reason) => rejected(moved, reason),
-            None => ingested(moved),
-        }),
-        Data::Failed(failed) => Some(gave_up(failed)),
+        Data::Moved(moved) => {
+            let story = match &moved.rejected {
+                Some(reason) => rejected(moved, reason),
+                None => ingested(moved),
+            };
+            Some(story.replayed(moved.replay, moved.replayed.as_ref()))
+        }
+        Data::Failed(failed) => {
+            let story = gave_up(failed);
+            Some(story.replayed(failed.replay, failed.replayed.as_ref()))
+        }
         _ => None,
+    }
+}
+
+impl Story {
+    /// The same, of a replay: which one, and who ordered it.
+    fn replayed(mut self, replay: u32, replayed: Option<&Replayed>) -> Self {
+        let Some(Replayed { from, by, why, .. }) = replayed else {
+            return self;
+        };
+        self.subject += &format!(" (replay {replay})");
+        let why = why.as_deref().map(|why| format!(": {}", sentence(why)));
+        let told = format!(
+            "This is replay {replay} of the file, from {}, ordered by {}{}.",
+            from.name(),
+            visible(by, MOST_CELL),
+            why.unwrap_or_default()
+        );
+        self.paragraphs.insert(0, told);
+        self
     }
 }
 
@@ -159,7 +184,11 @@ fn rejected(moved: &Moved, reason: &str) -> Story {
     let mut paragraphs = vec![
         format!("The file was rejected: {}.", sentence(reason)),
         format!(
-            "Nothing of it is in the database. Correct the file, and upload it whole as {}.",
+            "Nothing of it {}. Correct the file, and upload it whole as {}.",
+            match moved.replay {
+                0 => "is in the database",
+                _ => "was stored by this replay",
+            },
             source(&moved.file)
         ),
     ];

@@ -237,6 +237,7 @@ impl crate::service::Service {
             step: self.user,
             reason: reason.to_owned(),
             dead_letter,
+            replayed: event.replayed(),
         });
         self.outbox.decide(failed).await
     }

@@ -38,6 +38,7 @@ pub(crate) fn ingested_again(key: &str, replay: u32) -> Event {
         file: file(key),
         replay,
         report: Report::default(),
+        replayed: None,
     });
     Event::new(User::Ingest, data, Timestamp::now())
 }
@@ -56,6 +57,7 @@ pub(crate) fn moved_as(event: &Event, outcome: MoveOutcome) -> Data {
         destination: None,
         rejected: None,
         report: Report::default(),
+        replayed: None,
     })
 }
 

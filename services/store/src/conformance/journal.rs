@@ -377,6 +377,7 @@ pub fn event(file: u64, replay: u32, reason: &str) -> Event {
             stream: "DEAD".to_owned(),
             sequence: u64::from(u32::MAX) + 1,
         },
+        replayed: None,
     };
     Event::new(User::Mover, Data::Failed(data), now)
 }

@@ -7,6 +7,11 @@ use proto::FileId;
 
 use super::Stores;
 pub use super::order::whatever_the_order_and_however_often_files_are_written_the_last_wins;
+pub use super::retraction::{
+    a_retraction_looks_at_every_page,
+    of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way,
+    whatever_is_written_and_retracted_in_whatever_order_is_as_the_model_has_it,
+};
 pub use super::sensors::{
     a_series_has_its_first_and_its_latest_reading, readings_on_the_bounds_of_buckets_are_read_once,
     readings_that_lie_far_apart_are_found_at_once, sensors_are_listed_in_the_order_of_their_names,
@@ -30,6 +35,9 @@ macro_rules! readings_cases {
             nothing_written_is_nothing_read
             a_file_of_many_readings_is_written_whole
             two_openings_write_and_read_the_same
+            of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way
+            a_retraction_looks_at_every_page
+            whatever_is_written_and_retracted_in_whatever_order_is_as_the_model_has_it
             sensors_are_listed_in_the_order_of_their_names
             ten_thousand_sensors_are_listed_once_each
             a_series_has_its_first_and_its_latest_reading

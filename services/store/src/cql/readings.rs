@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::cluster::{Access, Cluster};
 use super::known::Known;
 use super::reader::Reader;
+use super::retraction::{self, Retraction};
 use super::schema::{self, Plan};
 use super::shard::shard;
 use super::together::all;
@@ -37,6 +38,7 @@ pub struct Readings {
     cluster: Cluster,
     insert: Inserts,
     reader: Reader,
+    retraction: Retraction,
     buckets_of_file: PreparedStatement,
     files: PreparedStatement,
     known: Known,
@@ -96,6 +98,7 @@ impl Readings {
         Ok(Self {
             insert,
             reader: Reader::prepare(&cluster, plan, width).await?,
+            retraction: Retraction::prepare(&cluster, plan).await?,
             buckets_of_file: cluster.prepare(&buckets_of_file).await?,
             files: cluster.prepare(&files).await?,
             known: Known::new(),
@@ -173,8 +176,32 @@ impl Readings {
         Ok(())
     }
 
+    /// Does something with each partition in which a file has written; answers the sum of what that
+    /// came to.
+    async fn sum<'a>(
+        &'a self,
+        file: FileId,
+        each: impl Fn(retraction::Partition) -> BoxFuture<'a, Result<u64>> + Send,
+    ) -> Result<u64> {
+        let file = Uuid::from_bytes(file.bytes());
+        let mut sum = 0;
+        for shard in 0..SHARDS {
+            let mut from = Some(PagingState::start());
+            while let Some(state) = from {
+                let (partitions, next) = self
+                    .cluster
+                    .page::<retraction::Partition>(&self.buckets_of_file, (file, shard), state)
+                    .await?;
+                let each = partitions.into_iter().map(&each);
+                sum += all(each.collect()).await?.into_iter().sum::<u64>();
+                from = next;
+            }
+        }
+        Ok(sum)
+    }
+
     /// How many readings of one partition are the file's.
-    async fn count_in(&self, file: Uuid, partition: (String, String, CqlTimestamp)) -> Result<u64> {
+    async fn count_in(&self, file: Uuid, partition: retraction::Partition) -> Result<u64> {
         let mut count = 0;
         let mut from = Some(PagingState::start());
         while let Some(state) = from {
@@ -236,26 +263,18 @@ impl crate::Readings for Readings {
     }
 
     async fn count(&self, file: FileId) -> Result<u64> {
-        let file = Uuid::from_bytes(file.bytes());
-        let mut count = 0;
-        for shard in 0..SHARDS {
-            let mut from = Some(PagingState::start());
-            while let Some(state) = from {
-                let (partitions, next) = self
-                    .cluster
-                    .page::<(String, String, CqlTimestamp)>(
-                        &self.buckets_of_file,
-                        (file, shard),
-                        state,
-                    )
-                    .await?;
-                let counts = partitions.into_iter();
-                let counts = counts.map(|partition| self.count_in(file, partition).boxed());
-                count += all(counts.collect()).await?.into_iter().sum::<u64>();
-                from = next;
-            }
-        }
-        Ok(count)
+        let id = Uuid::from_bytes(file.bytes());
+        self.sum(file, |partition| self.count_in(id, partition).boxed())
+            .await
+    }
+
+    async fn retract(&self, file: FileId, before: i64) -> Result<u64> {
+        let retraction = &self.retraction;
+        self.sum(file, |partition| {
+            let retracted = retraction.retract(&self.cluster, file, before, partition);
+            retracted.boxed()
+        })
+        .await
     }
 }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use super::database::{Database, Schema};
 use super::page::{self, Page};
 use super::readers::Readers;
+use super::retraction;
 use super::series::{self, Known};
 use super::writer::Writer;
 use crate::range::Range;
@@ -18,16 +19,16 @@ use crate::{Error, Result};
 static SCHEMA: Schema = Schema {
     name: "readings",
     application: 0x4c46_5231,
-    version: 1,
-    sql: include_str!("readings.sql"),
-    upgrades: &[],
+    version: 2,
+    sql: concat!(include_str!("readings.sql"), include_str!("retraction.sql")),
+    upgrades: &[include_str!("retraction.sql")],
     cache_kib: 16_384,
 };
 
 /// Readings written in one transaction: more are written in several, one after the other.
 const WRITTEN_AT_ONCE: usize = 10_000;
-/// Readings looked at in one go when a file's are counted: a long read would keep the log.
-const COUNTED_AT_ONCE: u16 = 50_000;
+/// Readings looked at in one go when a file's are looked for: a long read would keep the log.
+const LOOKED_AT_AT_ONCE: u16 = 50_000;
 
 /// Keeps the row that is greater by (write timestamp, value, file), where values are compared as
 /// CQL does: by their bytes, so that negative ones are greater than positive ones.
@@ -141,6 +142,27 @@ impl crate::Readings for Readings {
         }
         Ok(count)
     }
+
+    async fn retract(&self, file: FileId, before: i64) -> Result<u64> {
+        let mut retracted = 0;
+        let mut from = Some((0, i64::MIN));
+        while let Some(start) = from {
+            let find = move |connection: &Connection| {
+                retraction::find_some(connection, file, before, start, LOOKED_AT_AT_ONCE)
+            };
+            let page = self.readers.run(find).await?;
+            for part in page.written.chunks(WRITTEN_AT_ONCE) {
+                let part = part.to_vec();
+                let rows = part.len();
+                let retract = move |connection: &Connection, _: &mut Known| {
+                    retraction::retract(connection, file, &part)
+                };
+                retracted += self.writer.run(rows, retract).await?;
+            }
+            from = page.next;
+        }
+        Ok(retracted)
+    }
 }
 
 impl Readings {
@@ -177,14 +199,19 @@ fn upsert(
     }
     // In the order of the table, so that each of its pages is visited once.
     rows.sort_unstable_by_key(|(series, time, _)| (*series, *time));
+    let retracted = retraction::is_any(connection)?;
     let mut upsert = connection.prepare_cached(UPSERT)?;
     for (series, time, reading) in rows {
+        let timestamp = reading.write_timestamp;
+        if retracted && retraction::holds(connection, (series, time), timestamp)? {
+            continue;
+        }
         upsert.execute(params![
             series,
             time,
             reading.value,
             file.bytes(),
-            reading.write_timestamp
+            timestamp
         ])?;
     }
     Ok(())
@@ -201,12 +228,12 @@ fn count_some(
         "SELECT series, time, file = ?1 FROM reading
          WHERE (series, time) > (?2, ?3) ORDER BY series, time LIMIT ?4",
     )?;
-    let mut rows = select.query(params![file.bytes(), start.0, start.1, COUNTED_AT_ONCE])?;
+    let mut rows = select.query(params![file.bytes(), start.0, start.1, LOOKED_AT_AT_ONCE])?;
     let (mut seen, mut found, mut last) = (0_u16, 0, None);
     while let Some(row) = rows.next()? {
         seen += 1;
         found += u64::from(row.get::<_, bool>(2)?);
         last = Some((row.get(0)?, row.get(1)?));
     }
-    Ok((found, last.filter(|_| seen == COUNTED_AT_ONCE)))
+    Ok((found, last.filter(|_| seen == LOOKED_AT_AT_ONCE)))
 }

@@ -106,6 +106,8 @@ impl Suspect {
             What::Superseded | What::Moved | What::Failed | What::Notified => {
                 self.ended = Some(heard.what);
             }
+            // Of other ways than the first.
+            What::Commanded | What::Retracted => {}
         }
         self.since = heard.time;
     }

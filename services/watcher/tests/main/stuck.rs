@@ -45,6 +45,7 @@ async fn fail(bed: &Bed, arrived: &Event) {
             stream: "DEAD".to_owned(),
             sequence: 1,
         },
+        replayed: None,
     });
     let event = Event::new(User::Ingest, failed, Timestamp::now());
     let subject = subject::files(file.id, What::Failed, &file.profile);

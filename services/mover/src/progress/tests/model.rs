@@ -3,10 +3,10 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use objects::archive::name::Name;
 use proto::event::MoveOutcome;
 
 use super::super::{Copy, Next, Progress, Source};
-use crate::name::Name;
 
 /// What the store honours, and how much may happen.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use objects::{Head, metadata_value};
 use percent_encoding::percent_decode_str;
 use proto::File;
+
+use crate::{Head, metadata_value};
 
 /// The file's id.
 pub const FILE_ID: &str = "landfall-file-id";
@@ -82,6 +83,13 @@ pub fn original_key(metadata: &BTreeMap<String, String>) -> Option<String> {
 pub fn is_of(head: &Head, file: &File, replay: u32) -> bool {
     let says = |name: &str, value: &str| head.metadata.get(name).is_some_and(|said| said == value);
     says(FILE_ID, &file.id.to_string()) && says(REPLAY, &replay.to_string())
+}
+
+/// Which replay of the file an object is the copy of, if it is one.
+pub fn replay_of(head: &Head, file: &File) -> Option<u32> {
+    let id = head.metadata.get(FILE_ID)?;
+    let replay = head.metadata.get(REPLAY)?.parse().ok()?;
+    (*id == file.id.to_string()).then_some(replay)
 }
 
 #[cfg(test)]

@@ -17,6 +17,16 @@ pub enum Name {
     Tagged,
 }
 
+impl Name {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Whole => Self::Tagged,
+            Self::Tagged => Self::Whole,
+        }
+    }
+}
+
 /// `<prefix><whole key>`; none where that is longer than a store's keys.
 pub fn whole(prefix: &str, key: &str) -> Option<String> {
     (prefix.len() + key.len() <= KEY).then(|| format!("{prefix}{key}"))
