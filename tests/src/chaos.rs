@@ -13,7 +13,7 @@ mod run;
 
 pub use plan::Plan;
 pub(crate) use rig::Rig;
-pub(crate) use run::Parts;
+pub(crate) use run::{Parts, Person};
 pub use run::{Summary, run};
 
 use anyhow::{Context, Result};

@@ -488,10 +488,21 @@ impl Installation {
             let number = same.count();
             replicas.push(self.replica(service.user, number));
         }
+        let person = chaos::Person {
+            config: self.configs[&User::Setup].clone(),
+            password: self
+                .site
+                .nats
+                .password(User::Operator)
+                .unwrap_or_default()
+                .to_owned(),
+            follower: &self.follower,
+        };
         let Grounds::Rigged(rig) = &mut self.grounds else {
             bail!("it was not built for a chaos run");
         };
         Ok(chaos::Parts {
+            person,
             replicas: replicas.into_iter().zip(&mut self.services).collect(),
             nats: &mut self.site.nats,
             mail: &mut self.site.mail,

@@ -32,6 +32,7 @@ pub struct Plan {
     /// Whether the bucket keeps versions.
     pub(super) versioned: bool,
     pub(super) requests: Strand<Request>,
+    pub(super) orders: Strand<Order>,
     pub(super) fates: Strand<Fate>,
     pub(super) replicas: Vec<(Name, Strand<Deed>)>,
     /// Seconds by which clocks are ahead.
@@ -52,6 +53,14 @@ pub(super) const SERVERS: [&str; 4] = ["nats", "store", "mail", "database"];
 pub(super) enum Request {
     Put(String, Content),
     Delete(String),
+}
+
+/// What people order about one of the files that are filed away by then: which of them is this
+/// number's to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Replay { from: &'static str, of: usize },
+    Retract { of: usize },
 }
 
 /// What is done to a replica of a service.
@@ -93,6 +102,7 @@ impl Plan {
             seed,
             versioned: random.u8(0..3) == 0,
             requests: requests(&mut random),
+            orders: orders(seed),
             fates: fates(&mut random),
             replicas: deeds,
             clocks,
@@ -245,6 +255,27 @@ fn requests(rng: &mut Rng) -> Strand<Request> {
     strand
 }
 
+/// By a die of their own: what else a seed brings about is as it would be without them.
+fn orders(seed: u64) -> Strand<Order> {
+    let rng = &mut Rng::with_seed(seed ^ 0x6f72_6465_7273);
+    let last = u64::try_from(LENGTH.as_millis()).expect("it is not that long");
+    let mut times: Vec<u64> = (0..12).map(|_| rng.u64(6_000..last)).collect();
+    times.sort_unstable();
+    times
+        .into_iter()
+        .map(|at| {
+            let of = rng.usize(0..1_000);
+            let order = match rng.u8(0..8) {
+                0 | 1 => Order::Retract { of },
+                2 => Order::Replay { from: "notify", of },
+                3 | 4 => Order::Replay { from: "move", of },
+                _ => Order::Replay { from: "ingest", of },
+            };
+            (Duration::from_millis(at), order)
+        })
+        .collect()
+}
+
 fn content(rng: &mut Rng, number: u64) -> Content {
     let kind = match rng.u8(0..20) {
         0 => Kind::Empty,
@@ -292,6 +323,8 @@ impl fmt::Display for Plan {
             };
             lines.push((*at, line));
         }
+        let orders = self.orders.iter();
+        lines.extend(orders.map(|(at, order)| (*at, format!("order: {order:?}"))));
         let fates = self.fates.iter();
         lines.extend(fates.map(|(at, fate)| (*at, format!("notifications: {fate:?}"))));
         for ((user, number), strand) in &self.replicas {
@@ -351,6 +384,7 @@ mod tests {
         for seed in 0..200 {
             let plan = Plan::new(seed, database::Kind::Cql);
             forward(&plan.requests);
+            forward(&plan.orders);
             forward(&plan.fates);
             assert_eq!(plan.fates.last().map(|last| last.1), Some(Fate::Delivered));
             for (_, strand) in &plan.replicas {

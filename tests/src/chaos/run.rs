@@ -4,12 +4,16 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, try_join_all};
 use nix::sys::signal::Signal;
+use proto::event::MoveOutcome;
+use proto::{Data, FileId, User, What};
 use serde_json::json;
 use servers::process::GRACE;
 use servers::{MailCatcher, Nats, Process};
@@ -18,10 +22,12 @@ use tokio::time::Instant;
 
 use super::Rig;
 use super::content::PROFILE;
-use super::plan::{ACK_WAIT, Deed, Plan, Power, REPLICAS, Request};
+use super::plan::{ACK_WAIT, Deed, Order, Plan, Power, REPLICAS, Request};
 use crate::bucket::{Bucket, Upload};
 use crate::database::Kind;
+use crate::events::Follower;
 use crate::installation::{Audit, Installation};
+use crate::program;
 use crate::service::{self, Service};
 use crate::shared::Storage;
 use crate::wait::until;
@@ -42,6 +48,7 @@ pub struct Summary {
     plan: Plan,
     audit: Audit,
     cuts: u64,
+    ordered: usize,
     took: Duration,
 }
 
@@ -81,12 +88,14 @@ pub async fn run(seed: u64) -> Result<Summary> {
         }
     };
     let cuts = landfall.cuts();
+    let ordered = landfall.count_said(What::Commanded).await?;
     let finished = landfall.finish().await;
     finished.with_context(|| format!("{plan}seed {seed}"))?;
     let summary = Summary {
         plan,
         audit,
         cuts,
+        ordered,
         took: begin.elapsed(),
     };
     // Also where the output of tests that pass is kept back.
@@ -102,6 +111,14 @@ pub(crate) struct Parts<'a> {
     pub(crate) mail: &'a mut MailCatcher,
     pub(crate) rig: &'a mut Rig,
     pub(crate) bucket: &'a Bucket,
+    pub(crate) person: Person<'a>,
+}
+
+/// Somebody with the command line.
+pub(crate) struct Person<'a> {
+    pub(crate) config: PathBuf,
+    pub(crate) password: String,
+    pub(crate) follower: &'a Follower,
 }
 
 /// An upload, for the checker's list.
@@ -119,6 +136,7 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
         mail,
         rig,
         bucket,
+        person,
     } = landfall.parts()?;
     let Rig {
         storage,
@@ -133,6 +151,11 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
     let mut uploads = vec![];
     let mut strands: Vec<LocalBoxFuture<'_, Result<()>>> = vec![
         people(begin, plan, bucket, &mut uploads).boxed_local(),
+        each(begin, &plan.orders, async |order| {
+            person.order(*order).await;
+            Ok(())
+        })
+        .boxed_local(),
         each(begin, &plan.fates, async |fate| {
             relay.set(&bucket.name, *fate);
             Ok(())
@@ -306,6 +329,43 @@ async fn people(
     Box::pin(requests).await
 }
 
+impl Person<'_> {
+    /// Orders something about a file that was filed away, if there is one. Where a server is away
+    /// that may fail, and is not done again.
+    async fn order(&self, order: Order) {
+        let mut filed: Vec<FileId> = vec![];
+        for seen in self.follower.all() {
+            let archived = match &seen.event.data {
+                Data::Moved(moved) => moved.outcome == MoveOutcome::Archived,
+                _ => false,
+            };
+            if archived && !filed.contains(&seen.file().id) {
+                filed.push(seen.file().id);
+            }
+        }
+        let (Order::Replay { of, .. } | Order::Retract { of }) = order;
+        let Some(file) = filed.get(of % filed.len().max(1)) else {
+            return;
+        };
+        let file = file.to_string();
+        let arguments = match order {
+            Order::Replay { from, .. } => vec!["replay", &file, "--from", from],
+            // Its `retracted` may come later than we wait.
+            Order::Retract { .. } => vec!["retract", &file, "--timeout", "2s"],
+        };
+        let mut command = tokio::process::Command::new(program::landfall());
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(&self.config)
+            .env("LANDFALL_NATS__USER", User::Operator.name())
+            .env("LANDFALL_NATS__PASSWORD", &self.password)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let _ = tokio::time::timeout(REQUEST, command.output()).await;
+    }
+}
+
 /// Makes a request until it is answered; says how often that was.
 async fn insist<T, F: Future<Output = Result<T>>>(
     mut request: impl FnMut() -> F,
@@ -389,13 +449,14 @@ impl fmt::Display for Summary {
             plan,
             audit,
             cuts,
+            ordered,
             took,
         } = self;
         let summary = &audit.summary;
         write!(
             f,
             "chaos: seed {} is well: {} files {}, {} mails; {} kills, {} ends, {} pauses, {} \
-             restarts of servers, {cuts} cuts, {} jumps; {:.0} s",
+             restarts of servers, {cuts} cuts, {} jumps, {ordered} orders; {:.0} s",
             plan.seed,
             summary["files"],
             summary["ended"],

@@ -102,6 +102,8 @@ impl Files {
         let ended: HashSet<(FileId, u32)> = ended
             .map(|seen| (seen.file().id, seen.event.about().1))
             .collect();
+        // `FILES` may hold an event twice.
+        let mut known = HashSet::new();
         let mut free: Vec<_> = all
             .iter()
             .filter(|seen| seen.what() == What::Arrived)
@@ -111,8 +113,8 @@ impl Files {
                 let (last, _) = self.ordered.get(&file.id).copied().unwrap_or_default();
                 last < WAYS && ended.contains(&(file.id, last))
             })
+            .filter(|file| known.insert(file.id))
             .collect();
-        free.dedup_by_key(|file| file.id);
         for command in ORDERS {
             let (last, retracted) = match free.last() {
                 Some(file) => self.ordered.get(&file.id).copied().unwrap_or_default(),

@@ -6,6 +6,7 @@ mod between;
 mod destination;
 mod late;
 mod relay;
+mod replays;
 mod rounds;
 mod site;
 mod start;
