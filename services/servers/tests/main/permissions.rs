@@ -14,12 +14,14 @@ type Table = &'static [(&'static [User], &'static [&'static str])];
 const PUBLICATIONS: Table = &[
     // Events, notifications, schedules, dead letters.
     (&[Watcher], &["files.0.arrived.default", "storage.http"]),
+    (&[Operator], &["files.0.commanded.default"]),
     (
         &[Ingest],
         &[
             "files.0.ingested.default",
             "files.0.rejected.default",
             "files.0.superseded.default",
+            "files.0.retracted.default",
         ],
     ),
     (&[Mover], &["files.0.moved.default"]),
