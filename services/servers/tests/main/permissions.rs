@@ -38,7 +38,7 @@ const PUBLICATIONS: Table = &[
     (
         &[],
         &[
-            "files.0.commanded.default",
+            "files.0.discarded.default",
             "files.0.arrived",
             "files.0.arrived.default.more",
             "storage.another",
