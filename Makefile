@@ -9,7 +9,7 @@ programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
 
-.PHONY: help run demo test test-cql soak lint generate bench-files build servers cassandra
+.PHONY: help run demo test test-cql soak lint generate bench-files bench-ingest build servers cassandra loaders
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,6 +42,9 @@ generate: ## write the contract's schemas, permissions and examples anew
 bench-files: servers ## how fast files go their whole way, and what that costs
 	@cargo bench --locked --package tests --bench files
 
+bench-ingest: servers cassandra loaders ## how fast readings get into the database, beside other loaders; ROWS=100000 to try it out
+	@cargo bench --locked --package tests --bench ingest -- $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS))
+
 build: ## build the programs
 	@cargo build --workspace --bins --locked
 
@@ -53,6 +56,10 @@ endif
 cassandra: ## install the pinned Cassandra (unless LANDFALL_SERVERS has it, or LANDFALL_TEST_CQL names a running database)
 ifndef LANDFALL_SERVERS
 ifndef LANDFALL_TEST_CQL
-	@$(PYTHON) deploy/servers/cassandra.py .landfall/servers/cassandra
+	@$(PYTHON) deploy/servers/maven.py deploy/servers/cassandra.xml .landfall/servers/cassandra
 endif
 endif
+
+loaders: # what bench-ingest compares with
+	@$(PYTHON) deploy/servers/maven.py deploy/servers/dsbulk.xml .landfall/loaders/dsbulk
+	@$(PYTHON) deploy/servers/install.py .landfall/loaders/cqlsh deploy/servers/cqlsh.txt

@@ -34,7 +34,10 @@ pub(crate) struct Cassandra {
 /// The server of all tests. It is started at the first call, and ends with this process.
 pub(crate) async fn shared() -> Result<&'static Cassandra> {
     static SHARED: OnceCell<Cassandra> = OnceCell::const_new();
-    let careless = Options { careless: true };
+    let careless = Options {
+        careless: true,
+        ..Options::default()
+    };
     let start = async || Cassandra::start(&scratch()?.join("cassandra"), careless).await;
     SHARED.get_or_try_init(start).await
 }

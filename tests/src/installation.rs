@@ -1,6 +1,7 @@
 //! One whole Landfall.
 
 pub(crate) mod armed;
+mod arrive;
 mod audit;
 mod builder;
 mod finish;

@@ -11,6 +11,7 @@ mod destinations;
 mod dev;
 mod durability;
 mod keys;
+mod killed_database;
 mod kills;
 mod limits;
 mod matrix;

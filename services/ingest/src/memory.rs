@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runtime::config::ingest::{Config, NAMES, READING};
+use runtime::config::ingest::{BEHIND, Config, NAMES, READING};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::table::{Room, Terms};
@@ -84,10 +84,16 @@ impl Memory {
             room.refused = refused.min(terms.refused_rows);
         }
         let names = NAMES.min(readings * 64);
+        // Only a file that fills a part has another.
+        let behind = if room.readings == terms.part {
+            readings * BEHIND + names
+        } else {
+            0
+        };
         // Names and a line are never longer than the text itself, each. Refused rows are held
         // twice when they are written.
         let rest = text.saturating_mul(4);
-        let bytes = (readings * READING + names)
+        let bytes = (readings * READING + names + behind)
             .saturating_add(2 * room.refused as u64)
             .saturating_add(rest);
         self.share(room, bytes.min(most)).await

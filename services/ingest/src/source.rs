@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::memory::{Ask, Memory, Share};
 use crate::table::{Pass, Rules, Seen, Stop, Terms, unpack};
 use crate::way::Way;
-use crate::writer::Writer;
+use crate::writer::{Behind, Writer};
 
 /// Plain files up to so many bytes are read on the async thread: that takes less than to hand
 /// them over would, and holds nobody up.
@@ -119,15 +119,23 @@ async fn elsewhere(
     let thread = tokio::task::spawn_blocking(move || match writer {
         None => Ok(run(pass, received, |_| Ok(()))),
         Some(writer) => {
+            let mut behind = Behind::new(writer, handle);
             let mut trouble = None;
-            let result = run(pass, received, writer.taker(handle, &mut trouble));
-            trouble.map_or(Ok(result), Err)
+            let seen = run(pass, received, |part| {
+                behind.take(part).map_err(|error| {
+                    trouble = Some(error);
+                    Stop::Aborted
+                })
+            });
+            trouble.map_or(Ok(()), Err)?;
+            behind.finish()?;
+            Ok(seen)
         }
     });
     let fed = feed(first, body, &pieces).await;
     // Without the end, a pass that still waits for more gives up.
     drop(pieces);
-    let result = thread.await.map_err(|error| Trouble::Retry {
+    let result: Result<_, Trouble> = thread.await.map_err(|error| Trouble::Retry {
         reason: format!("reading a file ended early: {error}"),
     })?;
     fed?;

@@ -9,8 +9,9 @@ use runtime::Trouble;
 use store::Readings;
 use store::write_timestamp::WriteTimestamps;
 use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinSet};
 
-use crate::table::{Part, Stop};
+use crate::table::Part;
 use crate::way::Way;
 
 /// Readings of one write.
@@ -47,32 +48,19 @@ impl Writer {
 
     /// Writes a part. Its readings are durable when it returns.
     pub async fn write(&self, mut part: Part) -> Result<(), Trouble> {
-        if part.cells.len() <= FEW {
-            return self.write_all(&mut part).await;
+        if part.cells.len() > FEW {
+            let sorting = tokio::task::spawn_blocking(move || {
+                part.cells.sort();
+                part
+            });
+            part = sorting.await.map_err(|error| ended_early(&error))?;
+        } else {
+            part.cells.sort();
         }
-        let (writer, handle) = (self.clone(), Handle::current());
-        let written =
-            tokio::task::spawn_blocking(move || handle.block_on(writer.write_all(&mut part)));
-        written.await.map_err(|error| Trouble::Retry {
-            reason: format!("writing readings ended early: {error}"),
-        })?
+        self.write_sorted(part).await
     }
 
-    /// Writes the parts that a pass completes, on the pass's own thread: nothing is read meanwhile.
-    pub(crate) fn taker(
-        self,
-        handle: Handle,
-        trouble: &mut Option<Trouble>,
-    ) -> impl FnMut(&mut Part) -> Result<(), Stop> {
-        move |part| {
-            handle.block_on(self.write_all(part)).map_err(|error| {
-                *trouble = Some(error);
-                Stop::Aborted
-            })
-        }
-    }
-
-    async fn write_all(&self, part: &mut Part) -> Result<(), Trouble> {
+    async fn write_sorted(&self, part: Part) -> Result<(), Trouble> {
         let timestamp = self.timestamps.part(part.number)?;
         let batches = stream::iter(part.batches(BATCH, timestamp));
         batches
@@ -81,5 +69,51 @@ impl Writer {
             .try_collect::<()>()
             .await?;
         Ok(())
+    }
+}
+
+/// Writes the parts that a pass completes, each while the next is read. What is not written when
+/// this is dropped is given up.
+pub(crate) struct Behind {
+    writer: Writer,
+    handle: Handle,
+    /// One part, or none.
+    writing: JoinSet<Result<(), Trouble>>,
+}
+
+impl Behind {
+    /// For a pass on a thread of its own.
+    pub(crate) fn new(writer: Writer, handle: Handle) -> Self {
+        Self {
+            writer,
+            handle,
+            writing: JoinSet::new(),
+        }
+    }
+
+    /// Takes a complete part, and leaves room for the next. It waits until the one before is
+    /// durable: there is memory for two.
+    pub(crate) fn take(&mut self, part: &mut Part) -> Result<(), Trouble> {
+        part.cells.sort();
+        self.finish()?;
+        let part = part.take();
+        let writer = self.writer.clone();
+        let writing = async move { writer.write_sorted(part).await };
+        self.writing.spawn_on(writing, &self.handle);
+        Ok(())
+    }
+
+    /// Waits until all that was taken is durable.
+    pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
+        while let Some(written) = self.handle.block_on(self.writing.join_next()) {
+            written.map_err(|error| ended_early(&error))??;
+        }
+        Ok(())
+    }
+}
+
+fn ended_early(error: &JoinError) -> Trouble {
+    Trouble::Retry {
+        reason: format!("writing readings ended early: {error}"),
     }
 }

@@ -17,12 +17,15 @@ const LOG: &str = include_str!("../../../deploy/servers/cassandra-log.xml");
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
 
 /// Enough for tests; it takes as much again beside its heap.
-const MEMORY: [&str; 4] = [
+const SMALL: &[&str] = &[
     "-Xms512m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
 ];
+
+/// As one is run that has work to do. It gets fast after some minutes of that.
+const FAST: &[&str] = &["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"];
 
 /// What Java 17 hides from it otherwise.
 const MODULES: [&str; 7] = [
@@ -41,6 +44,8 @@ pub struct Options {
     /// Whether a kill may lose tables that were made since its start, and what was written in the
     /// last tenth of a second. Both is much faster then.
     pub careless: bool,
+    /// Whether it is to be fast rather than small and started soon.
+    pub fast: bool,
 }
 
 /// A cluster of one node.
@@ -144,7 +149,7 @@ async fn run(folder: &Path, options: &Options, ports: &Ports) -> Result<Process,
     command
         .current_dir(folder)
         .arg(format!("-javaagent:{libraries}/jamm-0.4.0.jar"))
-        .args(MEMORY)
+        .args(if options.fast { FAST } else { SMALL })
         .args(MODULES)
         .args(["-cp", &format!("{libraries}/*")])
         .arg(format!(

@@ -2,12 +2,12 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::hash_map;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-/// How many series are followed one by one; where there are more, every cell is looked up.
-const SERIES: usize = 65_536;
+/// How many series are followed one by one, as many as a hash table with 2^17 places takes; where
+/// there are more, every cell is looked up.
+pub(super) const SERIES: usize = 114_688;
 
 /// A reading, with its names by number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,11 +52,52 @@ pub struct Cells {
 #[derive(Debug)]
 enum Known {
     /// Every series goes on in time, as in nearly every file: its last cell says it all.
-    Last(HashMap<(u32, u32), u32>),
+    Last(Last),
     /// Every cell by its key.
     Each(HashTable<u32>, DefaultHashBuilder),
     /// Not any more: they were sorted, and are to be cleared.
     Sorted,
+}
+
+/// The last cell of each series. Nearly every sensor has one metric, and is then found by its
+/// number, without a search.
+#[derive(Debug, Default)]
+struct Last {
+    /// Metric and last cell by sensor.
+    first: Vec<Option<(u32, u32)>>,
+    /// The same where a sensor has more metrics.
+    further: HashMap<(u32, u32), u32>,
+    series: usize,
+}
+
+impl Last {
+    /// The last cell of a series; none if it has none yet.
+    fn of(&mut self, cell: &Cell) -> Option<&mut u32> {
+        match self.first.get_mut(cell.sensor as usize)? {
+            Some((metric, last)) if *metric == cell.metric => Some(last),
+            _ => self.further.get_mut(&(cell.sensor, cell.metric)),
+        }
+    }
+
+    /// Begins a series.
+    fn begin(&mut self, cell: &Cell, at: u32) {
+        self.series += 1;
+        let sensor = cell.sensor as usize;
+        if self.first.len() <= sensor {
+            self.first.resize(sensor + 1, None);
+        }
+        match &mut self.first[sensor] {
+            first @ None => *first = Some((cell.metric, at)),
+            Some(_) => {
+                self.further.insert((cell.sensor, cell.metric), at);
+            }
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = u32> {
+        let first = self.first.iter().flatten().map(|(_, last)| *last);
+        first.chain(self.further.values().copied())
+    }
 }
 
 impl Cells {
@@ -67,19 +108,20 @@ impl Cells {
             // At once, so that it need not be copied to grow.
             cells: Vec::with_capacity(room),
             room,
-            known: Known::Last(HashMap::new()),
+            known: Known::Last(Last::default()),
         }
     }
 
     /// Puts a cell in, over an earlier one with its key.
     pub fn put(&mut self, cell: Cell) -> Put {
-        if let Known::Last(last) = &mut self.known {
-            let many = last.len() == SERIES;
+        if let Known::Last(known) = &mut self.known {
             let end = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
             let room = self.cells.len() < self.room;
-            match last.entry((cell.sensor, cell.metric)) {
-                hash_map::Entry::Occupied(mut entry) => {
-                    let before = &mut self.cells[*entry.get() as usize];
+            // Metrics have numbers too, where a column names them.
+            let more = known.series < SERIES && (cell.sensor as usize) < 2 * SERIES;
+            match known.of(&cell) {
+                Some(last) => {
+                    let before = &mut self.cells[*last as usize];
                     if before.time == cell.time {
                         *before = cell;
                         return Put::Overrode;
@@ -88,18 +130,18 @@ impl Cells {
                         if !room {
                             return Put::Full;
                         }
-                        entry.insert(end);
+                        *last = end;
                         self.cells.push(cell);
                         return Put::New;
                     }
                 }
-                hash_map::Entry::Vacant(_) if !room => return Put::Full,
-                hash_map::Entry::Vacant(entry) if !many => {
-                    entry.insert(end);
+                None if !room => return Put::Full,
+                None if more => {
+                    known.begin(&cell, end);
                     self.cells.push(cell);
                     return Put::New;
                 }
-                hash_map::Entry::Vacant(_) => {}
+                None => {}
             }
             self.know_each();
         }
@@ -152,21 +194,38 @@ impl Cells {
         self.cells.is_empty()
     }
 
-    /// Every cell, sorted by key: that is how databases keep them.
-    pub fn sorted(&mut self) -> &[Cell] {
+    /// Sorts them by key, which is how databases keep them. No more can be put in.
+    pub fn sort(&mut self) {
         self.known = Known::Sorted;
         self.cells.sort_unstable_by_key(Cell::key);
-        &self.cells
     }
 
     /// Every cell.
-    pub fn iter(&self) -> impl Iterator<Item = &Cell> {
-        self.cells.iter()
+    pub fn as_slice(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// The last cell of each series, where each goes on in time.
+    pub fn last_of_each(&self) -> Option<impl Iterator<Item = &Cell>> {
+        match &self.known {
+            Known::Last(last) => Some(last.all().map(|at| &self.cells[at as usize])),
+            _ => None,
+        }
+    }
+
+    /// Takes everything out, and leaves as much room.
+    pub fn take(&mut self) -> Self {
+        let empty = Self {
+            cells: Vec::with_capacity(self.room),
+            room: self.room,
+            known: Known::Last(Last::default()),
+        };
+        std::mem::replace(self, empty)
     }
 
     /// Makes room again.
     pub fn clear(&mut self) {
         self.cells.clear();
-        self.known = Known::Last(HashMap::new());
+        self.known = Known::Last(Last::default());
     }
 }

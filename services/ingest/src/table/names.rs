@@ -22,6 +22,10 @@ pub struct Names {
     bytes: u64,
     /// The one that was asked for last: rows of one sensor often stand together.
     recent: u32,
+    /// The one that was asked for after each of them: sensors often take turns.
+    after: Vec<u32>,
+    /// The one that was asked for after that which was asked for last.
+    next: u32,
 }
 
 impl Names {
@@ -34,12 +38,24 @@ impl Names {
         if same(&self.recent) {
             return Ok(self.recent);
         }
+        let next = self.next;
+        if same(&next) {
+            return Ok(self.found(next));
+        }
         let hash = self.hasher.hash_one(name);
-        self.recent = match self.index.find(hash, same) {
+        let number = match self.index.find(hash, same) {
             Some(number) => *number,
             None => self.add(name, hash)?,
         };
-        Ok(self.recent)
+        Ok(self.found(number))
+    }
+
+    fn found(&mut self, number: u32) -> u32 {
+        self.after.resize(self.names.len(), 0);
+        self.after[self.recent as usize] = number;
+        self.recent = number;
+        self.next = self.after[number as usize];
+        number
     }
 
     fn add(&mut self, name: &[u8], hash: u64) -> Result<u32, Reason> {

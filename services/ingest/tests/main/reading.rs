@@ -85,6 +85,7 @@ pub(crate) fn read_pieces<'a>(
     let mut pass = Pass::new(rules, terms, Room::most(terms), key);
     let mut written = vec![];
     let mut take = |part: &mut Part| -> Result<(), Stop> {
+        part.cells.sort();
         written.push(
             part.batches(7, 0)
                 .flatten()

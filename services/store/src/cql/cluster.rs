@@ -26,7 +26,7 @@ use super::fault;
 use crate::{Error, Result};
 
 /// Requests under way at once.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 /// How long an answer is waited for; longer than the server's own limits.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same where the schema changes.

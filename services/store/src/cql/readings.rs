@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,19 +13,17 @@ use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
 use super::cluster::{Access, Cluster};
+use super::gather::Partition;
 use super::known::Known;
+use super::pipeline::{BATCH, Pipeline, Row};
 use super::reader::Reader;
 use super::retraction::{self, Retraction};
 use super::schema::{self, Plan};
 use super::shard::shard;
-use super::together::all;
+use super::together::{all, each};
 use crate::Result;
 use crate::readings::{Query, Reading, Series, Stored};
 
-/// Rows of one batch: from 50 to 200 it makes no difference.
-const BATCH: usize = 100;
-/// Bytes of names in one batch, which has them in each row.
-const NAMES: usize = 1 << 20;
 /// Partitions over which the buckets of a file are spread. Never changes.
 const SHARDS: i32 = 8;
 
@@ -35,25 +33,24 @@ const SHARDS: i32 = 8;
 /// the database itself resolves whatever comes in whatever order. Each batch is of one partition,
 /// which the database writes as one.
 pub struct Readings {
-    cluster: Cluster,
+    cluster: Arc<Cluster>,
+    pipeline: Arc<Pipeline>,
     insert: Inserts,
     reader: Reader,
     retraction: Retraction,
     buckets_of_file: PreparedStatement,
     files: PreparedStatement,
     known: Known,
+    /// Whose turn it is to write buckets.
+    turn: tokio::sync::Mutex<()>,
     /// Of a bucket, in milliseconds.
     width: i64,
 }
 
 struct Inserts {
-    reading: PreparedStatement,
     bucket: PreparedStatement,
     file: PreparedStatement,
 }
-
-/// Sensor, metric, bucket.
-type Partition<'a> = (&'a Arc<str>, &'a Arc<str>, i64);
 
 impl Readings {
     /// Creates keyspace and tables where they are not there. Safe to repeat and to do by several
@@ -65,17 +62,16 @@ impl Readings {
     /// Connects. There must have been [`Self::set_up`].
     pub async fn open(access: &Access, plan: &Plan) -> Result<Self> {
         plan.check()?;
-        let cluster = Cluster::connect(access, &plan.readings).await?;
+        let cluster = Arc::new(Cluster::connect(access, &plan.readings).await?);
         schema::verify(&cluster, &plan.tables_of_readings()).await?;
         let keyspace = &plan.readings;
         let width = i64::try_from(plan.bucket.as_millis()).unwrap_or(i64::MAX);
+        let reading = format!(
+            "INSERT INTO {keyspace}.readings (sensor_id, metric, bucket, ts, value, file)
+             VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+        );
+        let reading = cluster.prepare(&reading).await?;
         let insert = Inserts {
-            reading: cluster
-                .prepare(&format!(
-                    "INSERT INTO {keyspace}.readings (sensor_id, metric, bucket, ts, value, file)
-                     VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
-                ))
-                .await?,
             bucket: cluster
                 .prepare(&format!(
                     "INSERT INTO {keyspace}.buckets (sensor_id, metric, bucket) VALUES (?, ?, ?)"
@@ -96,12 +92,14 @@ impl Readings {
              WHERE sensor_id = ? AND metric = ? AND bucket = ?"
         );
         Ok(Self {
+            pipeline: Pipeline::new(Arc::clone(&cluster), reading),
             insert,
             reader: Reader::prepare(&cluster, plan, width).await?,
             retraction: Retraction::prepare(&cluster, plan).await?,
             buckets_of_file: cluster.prepare(&buckets_of_file).await?,
             files: cluster.prepare(&files).await?,
             known: Known::new(),
+            turn: tokio::sync::Mutex::new(()),
             width,
             cluster,
         })
@@ -119,61 +117,68 @@ impl Readings {
         self.cluster.batch(&batch, &rows).await
     }
 
-    /// Writes readings of one partition.
-    async fn write_readings(
-        &self,
-        file: FileId,
-        (sensor, metric, bucket): Partition<'_>,
-        readings: &[&Reading],
-    ) -> Result<()> {
-        let file = Uuid::from_bytes(file.bytes());
-        let (sensor, metric, bucket) = (&**sensor, &**metric, CqlTimestamp(bucket));
-        let mut rows = Vec::with_capacity(readings.len());
-        for reading in readings {
-            let time = CqlTimestamp(reading.time.as_millisecond());
-            let timestamp = reading.write_timestamp;
-            rows.push((sensor, metric, bucket, time, reading.value, file, timestamp));
+    /// Notes in which buckets the sensors have readings.
+    async fn write_buckets(&self, partitions: &HashMap<Partition, Vec<Row>>) -> Result<()> {
+        if self.known.unknown(partitions.keys()).is_empty() {
+            return Ok(());
         }
-        self.write_rows(&self.insert.reading, &rows).await
-    }
-
-    /// Notes in which buckets the sensor has readings.
-    async fn write_buckets(&self, buckets: &HashSet<Partition<'_>>) -> Result<()> {
-        let owned = buckets
-            .iter()
-            .map(|(sensor, metric, bucket)| (Arc::clone(sensor), Arc::clone(metric), *bucket));
-        let unknown = self.known.unknown(owned);
+        // Files that come together are often of the same sensors: one of them is enough to say so.
+        let _turn = self.turn.lock().await;
+        let unknown = self.known.unknown(partitions.keys());
         let mut by_sensor = HashMap::<&str, Vec<_>>::new();
-        for (sensor, metric, bucket) in &unknown {
-            let row = (&**sensor, &**metric, CqlTimestamp(*bucket));
-            by_sensor.entry(sensor).or_default().push(row);
+        for partition in &unknown {
+            let bucket = CqlTimestamp(partition.bucket);
+            let row = (&*partition.sensor, &*partition.metric, bucket);
+            by_sensor.entry(row.0).or_default().push(row);
         }
-        let mut batches = vec![];
-        for rows in by_sensor.values().flat_map(|rows| rows.chunks(BATCH)) {
-            batches.push(self.write_rows(&self.insert.bucket, rows).boxed());
-        }
-        all(batches).await?;
-        self.known.remember(unknown);
+        let batches = by_sensor.values().flat_map(|rows| rows.chunks(BATCH));
+        each(batches.map(|rows| self.write_rows(&self.insert.bucket, rows).boxed())).await?;
+        self.known.remember(&unknown);
         Ok(())
     }
 
     /// Notes in which buckets the file has written.
-    async fn write_file(&self, file: FileId, buckets: &HashSet<Partition<'_>>) -> Result<()> {
-        let file = Uuid::from_bytes(file.bytes());
+    async fn write_file(
+        &self,
+        file: Uuid,
+        partitions: &HashMap<Partition, Vec<Row>>,
+    ) -> Result<()> {
         let mut by_shard = HashMap::<i32, Vec<_>>::new();
-        for partition in buckets {
-            let (sensor, metric, bucket) = partition;
-            let shard = shard(&[sensor, metric, &bucket.to_string()], SHARDS);
-            let bucket = CqlTimestamp(*bucket);
-            let row = (file, shard, &***sensor, &***metric, bucket);
+        for partition in partitions.keys() {
+            let (sensor, metric) = (&*partition.sensor, &*partition.metric);
+            let shard = shard(&[sensor, metric, &partition.bucket.to_string()], SHARDS);
+            let row = (file, shard, sensor, metric, CqlTimestamp(partition.bucket));
             by_shard.entry(shard).or_default().push(row);
         }
-        let mut batches = vec![];
-        for rows in by_shard.values().flat_map(|rows| rows.chunks(BATCH)) {
-            batches.push(self.write_rows(&self.insert.file, rows).boxed());
+        let batches = by_shard.values().flat_map(|rows| rows.chunks(BATCH));
+        each(batches.map(|rows| self.write_rows(&self.insert.file, rows).boxed())).await
+    }
+
+    /// Rows by their partitions. Readings of one partition stand together where they are sorted,
+    /// so that few are looked up.
+    fn by_partition(&self, readings: &[Reading]) -> Result<HashMap<Partition, Vec<Row>>> {
+        let mut partitions = HashMap::<Partition, Vec<Row>>::new();
+        let bucket = |reading: &Reading| bucket_of(reading.time.as_millisecond(), self.width);
+        let together = readings.chunk_by(|a, b| {
+            a.sensor == b.sensor && a.metric == b.metric && bucket(a) == bucket(b)
+        });
+        for readings in together {
+            let partition = Partition {
+                sensor: Arc::clone(&readings[0].sensor),
+                metric: Arc::clone(&readings[0].metric),
+                bucket: bucket(&readings[0]),
+            };
+            let rows = partitions.entry(partition).or_default();
+            for reading in readings {
+                reading.check()?;
+                rows.push(Row {
+                    time: reading.time.as_millisecond(),
+                    value: reading.value,
+                    write_timestamp: reading.write_timestamp,
+                });
+            }
         }
-        all(batches).await?;
-        Ok(())
+        Ok(partitions)
     }
 
     /// Does something with each partition in which a file has written; answers the sum of what that
@@ -219,29 +224,15 @@ impl Readings {
 #[async_trait]
 impl crate::Readings for Readings {
     async fn write(&self, file: FileId, readings: Vec<Reading>) -> Result<()> {
-        let mut partitions = HashMap::<Partition<'_>, Vec<&Reading>>::new();
-        for reading in &readings {
-            reading.check()?;
-            let bucket = bucket_of(reading.time.as_millisecond(), self.width);
-            let partition = (&reading.sensor, &reading.metric, bucket);
-            partitions.entry(partition).or_default().push(reading);
-        }
-        let touched: HashSet<Partition<'_>> = partitions.keys().copied().collect();
+        let partitions = self.by_partition(&readings)?;
+        drop(readings);
+        let file = Uuid::from_bytes(file.bytes());
         // What says where they are first, so that no reading is ever out of sight.
         futures::try_join!(
-            self.write_buckets(&touched),
-            self.write_file(file, &touched)
+            self.write_buckets(&partitions),
+            self.write_file(file, &partitions)
         )?;
-        let mut batches: Vec<BoxFuture<'_, Result<()>>> = vec![];
-        for (partition, readings) in &partitions {
-            let (sensor, metric, _) = partition;
-            let size = (NAMES / (sensor.len() + metric.len() + 1)).clamp(1, BATCH);
-            for readings in readings.chunks(size) {
-                batches.push(self.write_readings(file, *partition, readings).boxed());
-            }
-        }
-        all(batches).await?;
-        Ok(())
+        self.pipeline.write(file, partitions).await
     }
 
     async fn page(

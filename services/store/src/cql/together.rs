@@ -1,6 +1,7 @@
 //! Many requests at once, and not too many.
 
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::Result;
@@ -14,4 +15,19 @@ const AT_ONCE: usize = 32;
 /// another thread.)
 pub(super) async fn all<T>(requests: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
     stream::iter(requests).buffered(AT_ONCE).try_collect().await
+}
+
+/// Makes as many as there are, in whatever order, until one fails. Each is made up when its turn
+/// comes: there may be very many.
+pub(super) async fn each<'a>(
+    requests: impl Iterator<Item = BoxFuture<'a, Result<()>>> + Send,
+) -> Result<()> {
+    let mut under_way = FuturesUnordered::new();
+    for request in requests {
+        if under_way.len() == AT_ONCE {
+            under_way.try_next().await?;
+        }
+        under_way.push(request);
+    }
+    under_way.try_collect().await
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod buckets;
+mod busy;
 mod conformance;
 mod expiry;
 mod faults;

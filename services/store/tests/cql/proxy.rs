@@ -1,5 +1,7 @@
-//! A wire to the server that loses what it is told to lose.
+//! A wire to the server that loses what it is told to lose, and treats batches as a server in
+//! trouble does.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +15,15 @@ pub(crate) enum Loss {
     Answer,
 }
 
+/// What becomes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It is applied, and the answer never comes.
+    Unanswered,
+    /// It is not applied: the node answers that it is overloaded.
+    Overloaded,
+}
+
 /// Between the store and the server.
 pub(crate) struct Proxy {
     pub(crate) address: String,
@@ -20,9 +31,13 @@ pub(crate) struct Proxy {
     task: JoinHandle<()>,
 }
 
-/// Executions still to be let through, and what is lost of the one after them.
 #[derive(Default)]
-struct Plan(Option<(usize, Loss)>);
+struct Plan {
+    /// Executions still to be let through, and what is lost of the one after them.
+    loss: Option<(usize, Loss)>,
+    /// Every how many batches one is in trouble, within how many more, and in which.
+    trouble: Option<(usize, usize, Trouble)>,
+}
 
 impl Proxy {
     pub(crate) async fn start(server: &str) -> Self {
@@ -45,12 +60,33 @@ impl Proxy {
 
     /// Loses a part of the execution that comes after `passed` others.
     pub(crate) fn lose(&self, passed: usize, loss: Loss) {
-        self.plan.lock().unwrap().0 = Some((passed, loss));
+        self.plan.lock().unwrap().loss = Some((passed, loss));
+    }
+
+    /// Every eighth batch is in trouble, until so many were. (More often, and a batch might be
+    /// refused each time it is tried.)
+    pub(crate) fn trouble(&self, batches: usize, trouble: Trouble) {
+        self.plan.lock().unwrap().trouble = Some((8, 8 * batches, trouble));
+    }
+
+    /// Every batch is in trouble from now on.
+    pub(crate) fn trouble_all(&self, trouble: Trouble) {
+        self.plan.lock().unwrap().trouble = Some((1, usize::MAX, trouble));
+    }
+
+    /// Whether as many batches were in trouble as were to be.
+    pub(crate) fn is_over(&self) -> bool {
+        self.plan.lock().unwrap().trouble.is_none()
+    }
+
+    /// No batch is in trouble any more.
+    pub(crate) fn calm(&self) {
+        self.plan.lock().unwrap().trouble = None;
     }
 
     /// Loses nothing more; answers whether it has lost what it was to lose.
     pub(crate) fn heal(&self) -> bool {
-        self.plan.lock().unwrap().0.take().is_none()
+        self.plan.lock().unwrap().loss.take().is_none()
     }
 }
 
@@ -63,41 +99,72 @@ impl Drop for Proxy {
 impl Plan {
     /// What is lost of this execution.
     fn next(&mut self) -> Option<Loss> {
-        match self.0.take() {
+        match self.loss.take() {
             Some((0, loss)) => Some(loss),
             Some((passed, loss)) => {
-                self.0 = Some((passed - 1, loss));
+                self.loss = Some((passed - 1, loss));
                 None
             }
             None => None,
         }
     }
+
+    /// In which trouble this batch is.
+    fn next_batch(&mut self) -> Option<Trouble> {
+        let (every, left, trouble) = self.trouble?;
+        self.trouble = (left > 1).then_some((every, left - 1, trouble));
+        left.is_multiple_of(every).then_some(trouble)
+    }
 }
 
 async fn relay(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>) {
     const EXECUTE: u8 = 0x0a;
-    let (mut from_client, mut to_client) = client.into_split();
+    const BATCH: u8 = 0x0d;
+    let (mut from_client, to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let lost = Arc::new(Mutex::new(None));
-    let stream_lost = Arc::clone(&lost);
+    let to_client = tokio::sync::Mutex::new(to_client);
+    let lost = Mutex::new(None);
+    let unanswered = Mutex::new(HashSet::new());
     let answers = async {
         while let Some(frame) = read(&mut from_server).await {
-            if *stream_lost.lock().unwrap() == Some([frame[2], frame[3]]) {
+            let stream = [frame[2], frame[3]];
+            if *lost.lock().unwrap() == Some(stream) {
                 break;
             }
-            if to_client.write_all(&frame).await.is_err() {
+            if unanswered.lock().unwrap().contains(&stream) {
+                continue;
+            }
+            if to_client.lock().await.write_all(&frame).await.is_err() {
                 break;
             }
         }
     };
     let requests = async {
         while let Some(frame) = read(&mut from_client).await {
+            let stream = [frame[2], frame[3]];
             if frame[4] == EXECUTE {
                 match plan.lock().unwrap().next() {
                     Some(Loss::Request) => break,
-                    Some(Loss::Answer) => *lost.lock().unwrap() = Some([frame[2], frame[3]]),
+                    Some(Loss::Answer) => *lost.lock().unwrap() = Some(stream),
                     None => {}
                 }
+            }
+            let trouble = match frame[4] {
+                BATCH => plan.lock().unwrap().next_batch(),
+                _ => None,
+            };
+            match trouble {
+                Some(Trouble::Overloaded) => {
+                    let answer = overloaded(stream);
+                    if to_client.lock().await.write_all(&answer).await.is_err() {
+                        break;
+                    }
+                    continue;
+                }
+                Some(Trouble::Unanswered) => {
+                    unanswered.lock().unwrap().insert(stream);
+                }
+                None => {}
             }
             if to_server.write_all(&frame).await.is_err() {
                 break;
@@ -108,6 +175,20 @@ async fn relay(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>) {
         () = answers => {}
         () = requests => {}
     }
+}
+
+/// What an overloaded node answers: an error of version 4 of the protocol.
+fn overloaded(stream: [u8; 2]) -> Vec<u8> {
+    const ERROR: u8 = 0;
+    const OVERLOADED: u32 = 0x1001;
+    let message = b"a test is too much for it";
+    let mut body = OVERLOADED.to_be_bytes().to_vec();
+    body.extend(u16::try_from(message.len()).unwrap().to_be_bytes());
+    body.extend(message);
+    let mut frame = vec![0x84, 0, stream[0], stream[1], ERROR];
+    frame.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+    frame.extend(body);
+    frame
 }
 
 /// The next frame: a header of 9 bytes, in whose last 4 is the length of the rest.

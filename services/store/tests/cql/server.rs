@@ -57,7 +57,10 @@ async fn start() -> Cassandra {
     .await
     .unwrap();
     let _ = std::fs::remove_dir_all(&folder);
-    let options = Options { careless: true };
+    let options = Options {
+        careless: true,
+        ..Options::default()
+    };
     let started =
         tokio::time::timeout(Duration::from_secs(180), Cassandra::start(&folder, options));
     started.await.unwrap().unwrap()

@@ -1,6 +1,6 @@
-"""Installs the pinned Cassandra of cassandra.xml into a folder, with Maven.
+"""Installs what a pom.xml pins into a folder, with Maven: cassandra.xml, dsbulk.xml.
 
-    cassandra.py FOLDER
+    maven.py POM FOLDER
 
 Does nothing if it is there. May be run twice at once, and again after it was killed.
 """
@@ -12,9 +12,9 @@ import shutil
 import subprocess
 import sys
 
-POM = pathlib.Path(__file__).with_name("cassandra.xml")
 JAVA = 17
-OR = "or set LANDFALL_TEST_CQL to host:port of a running ScyllaDB or Cassandra"
+# What spares it, if anything does.
+INSTEAD = {"cassandra": ", or set LANDFALL_TEST_CQL to host:port of a running ScyllaDB or Cassandra"}
 
 
 def java():
@@ -27,41 +27,42 @@ def java():
     return int(version[1]) if version else 0
 
 
-def check_tools():
+def check_tools(name):
+    instead = INSTEAD.get(name, "")
     if java() != JAVA:
-        sys.exit(f"Cassandra needs Java {JAVA} (on Debian and Ubuntu `apt install openjdk-17-jre-headless`), {OR}")
+        sys.exit(f"{name} needs Java {JAVA} (on Debian and Ubuntu `apt install openjdk-17-jre-headless`){instead}")
     if not shutil.which("mvn"):
-        sys.exit(f"Cassandra is installed by Maven, which is not here (on Debian and Ubuntu `apt install maven`), {OR}")
+        sys.exit(f"{name} is installed by Maven, which is not here (on Debian and Ubuntu `apt install maven`){instead}")
 
 
-def install(folder):
+def install(pom, folder):
     """Maven's own repository is in the folder too, and goes once the jars are where they belong."""
     libraries, repository = folder / "lib", folder / "maven"
     shutil.rmtree(libraries, ignore_errors=True)
-    command = ["mvn", "--batch-mode", "--no-transfer-progress", "--quiet", "--file", POM]
+    command = ["mvn", "--batch-mode", "--no-transfer-progress", "--quiet", "--file", pom]
     options = [
         f"-Dmaven.repo.local={repository}",
         f"-DoutputDirectory={libraries}",
         "-DincludeScope=runtime",
     ]
     if subprocess.run([*command, *options, "dependency:copy-dependencies"]).returncode != 0:
-        sys.exit(f"Cassandra could not be installed into {folder}; Maven says why above")
+        sys.exit(f"{pom.stem} could not be installed into {folder}; Maven says why above")
     shutil.rmtree(repository)
 
 
-def main(folder):
-    folder = pathlib.Path(folder).absolute()
+def main(pom, folder):
+    pom, folder = pathlib.Path(pom), pathlib.Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     # Last to be written: without it, what is there is somebody's interrupted attempt.
     stamp = folder / "installed"
-    wanted = POM.read_text()
+    wanted = pom.read_text()
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.is_file() and stamp.read_text() == wanted:
             return
-        check_tools()
-        print(f"installing Cassandra into {folder}", file=sys.stderr)
-        install(folder)
+        check_tools(pom.stem)
+        print(f"installing {pom.stem} into {folder}", file=sys.stderr)
+        install(pom, folder)
         stamp.write_text(wanted)
 
 

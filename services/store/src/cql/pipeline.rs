@@ -1,0 +1,183 @@
+//! The way of readings to the database: through a bounded buffer, in which the rows of all files
+//! are gathered by partition, in so many requests at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+use scylla::value::CqlTimestamp;
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use super::cluster::{AT_ONCE, Cluster};
+use super::fault;
+use super::gather::{self, Gather, Partition};
+use crate::{Error, Result};
+
+/// Rows of one batch: from 50 to 200 it makes no difference.
+pub(super) const BATCH: usize = 100;
+/// Bytes of names in one batch, which has them in each row.
+const NAMES: usize = 1 << 20;
+
+/// Bytes that rows may take while they wait and are sent. Who finds no room waits, and reads no
+/// more meanwhile.
+const ROOM: usize = 4 << 20;
+/// What rows that come together take, beside each row: at worst they are all of a partition.
+const RUN: usize = 320;
+
+/// A row, but for its partition and its file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    /// Milliseconds since 1970.
+    pub(super) time: i64,
+    pub(super) value: f64,
+    pub(super) write_timestamp: i64,
+}
+
+/// Rows of one write in one partition.
+#[derive(Debug)]
+struct Run {
+    file: Uuid,
+    rows: Vec<Row>,
+    /// Tells who waits how many rows are durable.
+    tell: UnboundedSender<Result<usize>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl gather::Run for Run {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn is_forsaken(&self) -> bool {
+        self.tell.is_closed()
+    }
+}
+
+/// The way. There are as many senders as may be of use, and none while there is nothing to send.
+pub(super) struct Pipeline {
+    cluster: Arc<Cluster>,
+    insert: PreparedStatement,
+    room: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+struct State {
+    gather: Gather<Run>,
+    senders: usize,
+}
+
+impl Pipeline {
+    /// With the statement that inserts a reading: sensor, metric, bucket, time, value, file, write
+    /// timestamp.
+    pub(super) fn new(cluster: Arc<Cluster>, insert: PreparedStatement) -> Arc<Self> {
+        Arc::new(Self {
+            cluster,
+            insert,
+            room: Arc::new(Semaphore::new(ROOM)),
+            state: Mutex::new(State {
+                gather: Gather::new(BATCH),
+                senders: 0,
+            }),
+        })
+    }
+
+    /// Writes rows of a file. All of them are durable when it returns, or it is an error. What is
+    /// still waiting when whoever called goes away, or after an error, is not sent.
+    pub(super) async fn write(
+        self: &Arc<Self>,
+        file: Uuid,
+        partitions: HashMap<Partition, Vec<Row>>,
+    ) -> Result<()> {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let mut missing = 0;
+        for (partition, rows) in partitions {
+            for rows in rows.chunks(batch(&partition)) {
+                missing += rows.len();
+                let run = Run {
+                    file,
+                    rows: rows.to_vec(),
+                    tell: tell.clone(),
+                    _room: self.room(rows.len()).await?,
+                };
+                self.put(&partition, run);
+            }
+        }
+        drop(tell);
+        while missing > 0 {
+            missing -= told.recv().await.ok_or_else(|| self.given_up())??;
+        }
+        Ok(())
+    }
+
+    async fn room(&self, rows: usize) -> Result<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(RUN + rows * size_of::<Row>()).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
+        room.map_err(|_| self.given_up())
+    }
+
+    fn given_up(&self) -> Error {
+        fault::away(self.cluster.name(), "sending readings ended early")
+    }
+
+    fn put(self: &Arc<Self>, partition: &Partition, run: Run) {
+        let mut state = self.state();
+        state.gather.put(partition, run);
+        if state.senders < AT_ONCE {
+            state.senders += 1;
+            tokio::spawn(Arc::clone(self).send_all());
+        }
+    }
+
+    /// Sends batches until there are none.
+    async fn send_all(self: Arc<Self>) {
+        while let Some((partition, runs)) = self.next() {
+            let sent = self.send(&partition, &runs).await;
+            for run in runs {
+                // Whoever has gone away need not know.
+                let _ = run.tell.send(sent.clone().map(|()| run.rows.len()));
+            }
+        }
+    }
+
+    /// What a sender does next. It ends where there is nothing, in one step with looking, so that
+    /// nothing is put for a sender that is just about to end.
+    fn next(&self) -> Option<(Partition, Vec<Run>)> {
+        let mut state = self.state();
+        let next = state.gather.take();
+        if next.is_none() {
+            state.senders -= 1;
+        }
+        next
+    }
+
+    /// Sends a batch of one partition, which the database writes as one.
+    async fn send(&self, partition: &Partition, runs: &[Run]) -> Result<()> {
+        let (sensor, metric) = (&*partition.sensor, &*partition.metric);
+        let bucket = CqlTimestamp(partition.bucket);
+        let rows = runs.iter().flat_map(|run| {
+            run.rows.iter().map(move |row| {
+                let time = CqlTimestamp(row.time);
+                let timestamp = row.write_timestamp;
+                (sensor, metric, bucket, time, row.value, run.file, timestamp)
+            })
+        });
+        let rows: Vec<_> = rows.collect();
+        let statements = vec![BatchStatement::from(self.insert.clone()); rows.len()];
+        let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+        batch.set_is_idempotent(true);
+        self.cluster.batch(&batch, &rows).await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rows of one batch in a partition.
+fn batch(partition: &Partition) -> usize {
+    let names = partition.sensor.len() + partition.metric.len() + 1;
+    (NAMES / names).clamp(1, BATCH)
+}
