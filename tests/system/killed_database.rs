@@ -17,7 +17,7 @@ use scylla::client::session_builder::SessionBuilder;
 use scylla::value::CqlTimestamp;
 use servers::Cassandra;
 use servers::cassandra::Options;
-use tests::{Installation, run};
+use tests::{Installation, Kind, run};
 
 const ROWS: u32 = 200_000;
 const SENSORS: u32 = 100;
@@ -34,6 +34,8 @@ fn rows_that_are_being_written_while_the_database_is_killed_are_all_there_in_the
         let node = cassandra.address();
         let landfall = Installation::builder()
             .patience(Duration::from_secs(300))
+            // Not that of all tests, which nobody may kill.
+            .database(Kind::Sqlite)
             .config(format!(
                 "[store]\nkind = \"cql\"\ncql.nodes = [\"{node}\"]\n\
                  [service]\nslots = 4\n\
