@@ -1,6 +1,6 @@
 //! Which files a command is about: ids, keys, and what lies under prefixes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures::StreamExt;
 use objects::Objects;
@@ -49,6 +49,7 @@ impl Choice<'_> {
     /// the command fails.
     pub(crate) async fn files(&self, names: &[String]) -> Result<Vec<FileId>, Failure> {
         let mut files = Vec::new();
+        let mut known = HashSet::new();
         for text in names {
             let found = match Name::read(text) {
                 Name::Id(id) => vec![id],
@@ -63,11 +64,7 @@ impl Choice<'_> {
                      again"
                 )));
             }
-            for file in found {
-                if !files.contains(&file) {
-                    files.push(file);
-                }
-            }
+            files.extend(found.into_iter().filter(|file| known.insert(*file)));
         }
         Ok(files)
     }

@@ -16,15 +16,21 @@ const PAGE: usize = 1_000;
 
 /// Opens what is configured.
 pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Readings>, Failure> {
-    let folder = &config.store.folder;
-    if config.store.kind == Kind::Sqlite && !folder.is_dir() {
-        return Err(Failure::Usage(format!(
-            "`store.folder`: there is no database in {}; `landfall setup` makes one",
-            folder.display()
-        )));
-    }
+    check(config)?;
     let opened = runtime::readings(&config.store).await;
     opened.map_err(Failure::failed)
+}
+
+/// Refuses a folder that is not there: whoever opened it would make it.
+pub(crate) fn check(config: &Config) -> Result<(), Failure> {
+    let folder = &config.store.folder;
+    if config.store.kind != Kind::Sqlite || folder.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "`store.folder`: there is no database in {}; `landfall setup` makes one",
+        folder.display()
+    )))
 }
 
 /// What a person asks for, with its times understood.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use proto::event::Location;
 use proto::{Data, Event, File, FileId, User, What};
 use runtime::Config;
-use runtime::config::store::Kind;
 use serde::Deserialize;
 use store::Journal;
 use store::journal::{Cell, Register};
 use store::write_timestamp::MAX_REPLAY;
 
+use crate::database;
 use crate::failure::Failure;
 
 /// The journals.
@@ -58,13 +58,7 @@ struct Last {
 impl Journals {
     /// Opens them; they must be there.
     pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
-        let folder = &config.store.folder;
-        if config.store.kind == Kind::Sqlite && !folder.is_dir() {
-            return Err(Failure::Usage(format!(
-                "`store.folder`: there is no database in {}; `landfall setup` makes one",
-                folder.display()
-            )));
-        }
+        database::check(config)?;
         let open = async |user| {
             let journal = runtime::journal(&config.store, user).await;
             journal.map_err(Failure::failed)

@@ -18,6 +18,7 @@ mod nats;
 mod nearest;
 mod options;
 mod order;
+mod ordering;
 mod origin;
 mod output;
 mod put;

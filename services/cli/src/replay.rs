@@ -5,12 +5,11 @@ use proto::event::{Command, Stage};
 use runtime::Config;
 use store::write_timestamp::MAX_REPLAY;
 
-use crate::choice::Choice;
-use crate::describe;
 use crate::failure::Failure;
-use crate::journals::{Journals, Standing, State};
+use crate::journals::{Standing, State};
 use crate::options;
-use crate::order::{Order, Person, agreed, give};
+use crate::order::{Order, Person};
+use crate::ordering::order;
 use crate::output::plain;
 
 /// Orders that files go their way again, and says what becomes of that.
@@ -20,58 +19,18 @@ pub(crate) async fn run(config: &Config, options: options::Replay) -> Result<(),
     if let Some(name) = profile {
         check_profile(config, name, from)?;
     }
-    let journals = Journals::open(config).await?;
-    let choice = Choice {
-        config,
-        journals: &journals,
-        bucket: options.ordering.bucket.as_deref(),
-    };
-    let person = Person::of(&options.ordering);
-    let (mut orders, mut refused) = (vec![], 0);
-    for file in choice.files(&options.names).await? {
-        let order = match journals.standing(file).await? {
-            None => Err(format!("{file}: the journals know no such file (any more)")),
-            Some(standing) => plan(&standing, from, profile, &person).map_err(|why| {
-                let key = plain(&standing.file.key);
-                format!("{file} {key}: not replayed: {why}")
-            }),
-        };
-        match order {
-            Ok(order) => orders.push(order),
-            Err(why) => {
-                eprintln!("{why}");
-                refused += 1;
-            }
-        }
-    }
-    if agreed(&orders, &options.ordering)? && !orders.is_empty() {
-        give(config, &journals, orders, &options.ordering).await?;
-    }
-    if refused > 0 {
-        Err(Failure::Told)
-    } else {
-        Ok(())
-    }
+    let plan =
+        async |standing: &Standing, person: &Person| Ok(plan(standing, from, profile, person));
+    order(config, &options.names, &options.ordering, "replayed", plan).await
 }
 
-/// The order for one file, or why there can be none.
+/// The order for a file whose way has ended, or why there can be none.
 fn plan(
     standing: &Standing,
     from: Stage,
     profile: Option<&str>,
     person: &Person,
 ) -> Result<Order, String> {
-    match &standing.state {
-        State::Open(at) => return Err(format!("it is on its way: {at}")),
-        State::Ordered(event) => {
-            let effect = format!(
-                "{}, and has not ended: said again",
-                describe::ordered(event)
-            );
-            return Ok(Order::again((**event).clone(), effect));
-        }
-        State::Ended(_) => {}
-    }
     let next = standing.replay + 1;
     if next > MAX_REPLAY {
         return Err(format!(

@@ -230,6 +230,38 @@ impl Cluster {
         }
     }
 
+    /// Makes a conditional write until it is known what became of it; answers whether its condition
+    /// held. Where its answer is lost, `done` looks whether the row has what the write was for.
+    pub(super) async fn decide<F>(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow,
+        done: impl Fn() -> F,
+    ) -> Result<bool>
+    where
+        F: Future<Output = Result<bool>>,
+    {
+        let mut tries = Tries::new();
+        loop {
+            match self.condition(statement, &values).await? {
+                Condition::Held => return Ok(true),
+                Condition::Failed => return Ok(false),
+                Condition::Unknown => {}
+            }
+            if done().await? {
+                return Ok(true);
+            }
+            if !tries.again().await {
+                return Err(self.unanswered());
+            }
+        }
+    }
+
+    /// Each time the answer was lost and nothing was written.
+    pub(super) fn unanswered(&self) -> Error {
+        fault::away(&self.name, "conditional writes are not answered")
+    }
+
     /// Makes a request until it is answered, or has failed too often, or for good.
     async fn insist<T, F>(&self, request: impl Fn() -> F) -> Result<T>
     where

@@ -5,7 +5,6 @@ use scylla::statement::prepared::PreparedStatement;
 use uuid::Uuid;
 
 use super::cluster::{Cluster, Condition, Tries, serial};
-use super::fault;
 use crate::Result;
 use crate::journal::Cell;
 
@@ -104,7 +103,7 @@ impl Outcomes {
                 return Ok(outcome);
             }
             if !tries.again().await {
-                return Err(unanswered(cluster));
+                return Err(cluster.unanswered());
             }
         }
     }
@@ -183,20 +182,8 @@ impl Outcomes {
         values: impl scylla::serialize::row::SerializeRow,
         done: impl Fn(Option<Outcome>) -> bool,
     ) -> Result<bool> {
-        let mut tries = Tries::new();
-        loop {
-            match cluster.condition(statement, &values).await? {
-                Condition::Held => return Ok(true),
-                Condition::Failed => return Ok(false),
-                Condition::Unknown => {}
-            }
-            if done(self.read_last(cluster, cell).await?) {
-                return Ok(true);
-            }
-            if !tries.again().await {
-                return Err(unanswered(cluster));
-            }
-        }
+        let last = async || Ok(done(self.read_last(cluster, cell).await?));
+        cluster.decide(statement, values, last).await
     }
 }
 
@@ -225,9 +212,4 @@ fn key(cell: Cell) -> (Uuid, i32) {
 
 fn uuid_of(file: FileId) -> Uuid {
     Uuid::from_bytes(file.bytes())
-}
-
-/// Each time the answer was lost and nothing was written.
-pub(super) fn unanswered(cluster: &Cluster) -> crate::Error {
-    fault::away(cluster.name(), "conditional writes are not answered")
 }

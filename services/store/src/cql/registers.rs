@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::cluster::{Cluster, Condition, Tries, serial};
 use super::fault;
-use super::outcomes::unanswered;
 use crate::Result;
 use crate::journal::{Entry, Register};
 
@@ -133,7 +132,7 @@ impl Registers {
                 return Ok((found, ours));
             }
             if !tries.again().await {
-                return Err(unanswered(cluster));
+                return Err(cluster.unanswered());
             }
         }
     }
@@ -179,7 +178,7 @@ impl Registers {
                 _ => return Ok(false),
             }
             if !tries.again().await {
-                return Err(unanswered(cluster));
+                return Err(cluster.unanswered());
             }
         }
     }
@@ -197,7 +196,7 @@ impl Registers {
         let mut tries = Tries::new();
         while cluster.condition(&self.renew, values).await? == Condition::Unknown {
             if !tries.again().await {
-                return Err(unanswered(cluster));
+                return Err(cluster.unanswered());
             }
         }
         Ok(())
@@ -211,20 +210,8 @@ impl Registers {
         row: &Row,
     ) -> Result<bool> {
         let values = (kind, name, row.revision, row.written);
-        let mut tries = Tries::new();
-        loop {
-            match cluster.condition(&self.forget, values).await? {
-                Condition::Held => return Ok(true),
-                Condition::Failed => return Ok(false),
-                Condition::Unknown => {}
-            }
-            if self.read_last(cluster, kind, name).await?.is_none() {
-                return Ok(true);
-            }
-            if !tries.again().await {
-                return Err(unanswered(cluster));
-            }
-        }
+        let gone = async || Ok(self.read_last(cluster, kind, name).await?.is_none());
+        cluster.decide(&self.forget, values, gone).await
     }
 }
 

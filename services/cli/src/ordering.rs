@@ -1,0 +1,57 @@
+//! From names to orders: what every command about files does, whatever it orders.
+
+use runtime::Config;
+
+use crate::choice::Choice;
+use crate::describe;
+use crate::failure::Failure;
+use crate::journals::{Journals, Standing, State};
+use crate::options;
+use crate::order::{Order, Person, agreed, give};
+use crate::output::plain;
+
+/// Orders something for each file that is named. `plan` says what, for a file whose way has ended,
+/// or why there can be nothing; `done` is the word for what is not done then (`replayed`).
+pub(crate) async fn order(
+    config: &Config,
+    names: &[String],
+    options: &options::Ordering,
+    done: &str,
+    plan: impl AsyncFn(&Standing, &Person) -> Result<Result<Order, String>, Failure>,
+) -> Result<(), Failure> {
+    let journals = Journals::open(config).await?;
+    let choice = Choice {
+        config,
+        journals: &journals,
+        bucket: options.bucket.as_deref(),
+    };
+    let person = Person::of(options);
+    let (mut orders, mut refused) = (vec![], false);
+    for file in choice.files(names).await? {
+        let Some(standing) = journals.standing(file).await? else {
+            eprintln!("{file}: the journals know no such file (any more)");
+            refused = true;
+            continue;
+        };
+        let order = match &standing.state {
+            State::Open(at) => Err(format!("it is on its way: {at}")),
+            State::Ordered(event) => {
+                let ordered = describe::ordered(event);
+                let effect = format!("{ordered}, and has not ended: said again");
+                Ok(Order::again((**event).clone(), effect))
+            }
+            State::Ended(_) => plan(&standing, &person).await?,
+        };
+        match order {
+            Ok(order) => orders.push(order),
+            Err(why) => {
+                eprintln!("{file} {}: not {done}: {why}", plain(&standing.file.key));
+                refused = true;
+            }
+        }
+    }
+    if agreed(&orders, options)? && !orders.is_empty() {
+        give(config, &journals, orders, options).await?;
+    }
+    if refused { Err(Failure::Told) } else { Ok(()) }
+}
