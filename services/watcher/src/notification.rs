@@ -135,6 +135,10 @@ struct Marks<'a> {
 
 /// Reads a raw notification. Memory stays in proportion to the body.
 pub fn decode(body: &[u8]) -> Result<Vec<Record>, Unreadable> {
+    // A list would be taken for the fields in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(unreadable(body, "is no JSON object"));
+    }
     let marks: Marks<'_> = serde_json::from_slice(body)
         .map_err(|error| unreadable(body, &format!("is no JSON object ({error})")))?;
     if marks.records.is_some() {
