@@ -40,10 +40,10 @@ generate: ## write the contract's schemas, permissions and examples anew
 	@cargo run --quiet --locked --package proto --example generate
 
 bench-files: servers ## how fast files go their whole way, and what that costs
-	@cargo bench --locked --package tests --bench files
+	@cargo bench --workspace --locked --bench files
 
 bench-ingest: servers cassandra loaders ## how fast readings get into the database, beside other loaders; ROWS=100000 to try it out
-	@cargo bench --locked --package tests --bench ingest -- $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS))
+	@cargo bench --workspace --locked --bench ingest -- $(if $(ROWS),--rows $(ROWS)) $(if $(RUNS),--runs $(RUNS))
 
 build: ## build the programs
 	@cargo build --workspace --bins --locked

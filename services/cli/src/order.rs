@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use async_nats::HeaderMap;
 use async_nats::jetstream;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 use proto::event::{Command, Commanded};
 use proto::{Event, FileId, What, subject};
@@ -125,7 +125,8 @@ pub(crate) fn agreed(orders: &[Order], options: &options::Ordering) -> Result<bo
     if options.yes || orders.is_empty() || !std::io::stdin().is_terminal() {
         return Ok(true);
     }
-    eprint!("go on? [y/N] ");
+    let files = counted(orders.len() as u64, "file");
+    eprint!("go on with {files}? [y/N] ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
@@ -277,9 +278,14 @@ fn bar(files: usize) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files {per_sec} {eta}");
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files {rate} {eta}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    let rate = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        // A rate that cannot be written down is not shown.
+        let _ = write!(to, "{:.1}/s", state.per_sec());
+    };
     let bar = ProgressBar::new(files as u64);
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(style.with_key("rate", rate));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
