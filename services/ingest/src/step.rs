@@ -26,7 +26,7 @@ use crate::shelf::Shelves;
 use crate::source::{Held, Source};
 use crate::table::{Rules, Seen, Terms};
 use crate::way::Way;
-use crate::writer::Writer;
+use crate::writer::{Turns, Writer};
 
 /// Below this, a gzip file may unpack to any number of times its size.
 const ANY_RATIO: u64 = 64 << 20;
@@ -38,6 +38,7 @@ pub struct Ingest {
     journal: Journal,
     readings: Arc<dyn Readings>,
     memory: Memory,
+    turns: Turns,
     clock: fn() -> Timestamp,
 }
 
@@ -56,6 +57,7 @@ impl Ingest {
             journal: Journal::new(journal),
             readings,
             memory: Memory::new(&config.ingest),
+            turns: Turns::default(),
             clock: Timestamp::now,
         }
     }
@@ -257,7 +259,8 @@ impl Ingest {
     /// Writes the readings, then the refused rows. The readings are durable by then.
     async fn ingest(&self, way: &Way, plan: Plan, held: Option<Held>) -> Result<Data, Trouble> {
         let readings = Arc::clone(&self.readings);
-        let writer = Writer::new(readings, way, plan.parts, plan.now)?;
+        let turns = self.turns.clone();
+        let writer = Writer::new(readings, turns, way, plan.parts, plan.now)?;
         let held = match held {
             // All that is to be written is in memory.
             Some(held) if plan.parts == 1 => held,

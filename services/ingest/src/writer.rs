@@ -1,5 +1,6 @@
 //! Writes the readings of parts.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -9,6 +10,7 @@ use runtime::Trouble;
 use store::Readings;
 use store::write_timestamp::WriteTimestamps;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::table::Part;
@@ -16,16 +18,30 @@ use crate::way::Way;
 
 /// Readings of one write.
 const BATCH: usize = 5_000;
-/// Writes under way at once.
+/// Writes of one file under way at once.
 const AT_ONCE: usize = 4;
+/// Writes of all files: as many as a CQL store gathers batches from. More would only take memory
+/// (64 bytes a reading) while they wait for it.
+const OF_ALL: usize = 16;
 /// Readings whose preparation does not hold an async thread up.
 const FEW: usize = 5_000;
+
+/// Whose turn it is to write, among all files.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(OF_ALL)))
+    }
+}
 
 /// Writes the readings of one replay of one file. Safe to repeat: the same readings get the same
 /// write timestamps each time.
 #[derive(Clone)]
 pub struct Writer {
     readings: Arc<dyn Readings>,
+    turns: Turns,
     file: FileId,
     timestamps: WriteTimestamps,
 }
@@ -34,6 +50,7 @@ impl Writer {
     /// For a file that is read in `parts` parts, as decided at `now`.
     pub fn new(
         readings: Arc<dyn Readings>,
+        turns: Turns,
         way: &Way,
         parts: u32,
         now: Timestamp,
@@ -41,6 +58,7 @@ impl Writer {
         let file = &way.file;
         Ok(Self {
             readings,
+            turns,
             file: file.id,
             timestamps: WriteTimestamps::new(file.order, file.id, way.replay, parts, now)?,
         })
@@ -62,13 +80,26 @@ impl Writer {
 
     async fn write_sorted(&self, part: Part) -> Result<(), Trouble> {
         let timestamp = self.timestamps.part(part.number)?;
-        let batches = stream::iter(part.batches(BATCH, timestamp));
+        let (part, count) = (&part, part.cells.len());
+        let batches = stream::iter((0..count).step_by(BATCH));
         batches
-            .map(|batch| self.readings.write(self.file, batch))
+            .map(|from| self.write_some(part, from..count.min(from + BATCH), timestamp))
             .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
-        Ok(())
+            .try_collect()
+            .await
+    }
+
+    /// Writes some of a part's readings, when it is their turn.
+    async fn write_some(
+        &self,
+        part: &Part,
+        cells: Range<usize>,
+        timestamp: i64,
+    ) -> Result<(), Trouble> {
+        // Nobody closes them.
+        let _turn = self.turns.0.acquire().await;
+        let readings = part.readings(cells, timestamp);
+        Ok(self.readings.write(self.file, readings).await?)
     }
 }
 

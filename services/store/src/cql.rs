@@ -5,6 +5,7 @@
 //! tables; `open` only looks whether they are what they should be.
 
 mod agenda;
+mod batches;
 mod buckets;
 mod cluster;
 mod durability;

@@ -4,6 +4,7 @@
 //! each part has a write timestamp of its own.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -34,19 +35,18 @@ impl Part {
         }
     }
 
-    /// Its readings in batches of at most `size`, each cell once, in the order of the cells.
-    pub fn batches(&self, size: usize, write_timestamp: i64) -> impl Iterator<Item = Vec<Reading>> {
+    /// Some of its readings, in the order of the cells.
+    pub fn readings(&self, cells: Range<usize>, write_timestamp: i64) -> Vec<Reading> {
         let names = &self.names;
-        self.cells.as_slice().chunks(size).map(move |cells| {
-            let reading = |cell: &Cell| Reading {
-                sensor: Arc::clone(names.name(cell.sensor)),
-                metric: Arc::clone(names.name(cell.metric)),
-                time: Timestamp::from_millisecond(cell.time).unwrap_or(Timestamp::MAX),
-                value: cell.value,
-                write_timestamp,
-            };
-            cells.iter().map(reading).collect()
-        })
+        let reading = |cell: &Cell| Reading {
+            sensor: Arc::clone(names.name(cell.sensor)),
+            metric: Arc::clone(names.name(cell.metric)),
+            time: Timestamp::from_millisecond(cell.time).unwrap_or(Timestamp::MAX),
+            value: cell.value,
+            write_timestamp,
+        };
+        let cells = &self.cells.as_slice()[cells];
+        cells.iter().map(reading).collect()
     }
 }
 

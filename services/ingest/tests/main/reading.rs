@@ -86,12 +86,8 @@ pub(crate) fn read_pieces<'a>(
     let mut written = vec![];
     let mut take = |part: &mut Part| -> Result<(), Stop> {
         part.cells.sort();
-        written.push(
-            part.batches(7, 0)
-                .flatten()
-                .map(|reading| plain(&reading))
-                .collect(),
-        );
+        let readings = part.readings(0..part.cells.len(), 0);
+        written.push(readings.iter().map(plain).collect());
         Ok(())
     };
     for piece in pieces {

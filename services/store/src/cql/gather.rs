@@ -1,8 +1,10 @@
 //! Rows that wait to be sent, gathered by partition.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 /// Every so many batches, one is of the partition that has waited longest: a file's last rows may
 /// be of a partition that never fills.

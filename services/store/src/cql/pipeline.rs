@@ -1,23 +1,20 @@
 //! The way of readings to the database: through a bounded buffer, in which the rows of all files
 //! are gathered by partition, in so many requests at once.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use scylla::value::CqlTimestamp;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use super::batches::{BATCH, Batches};
 use super::cluster::{AT_ONCE, Cluster};
 use super::fault;
 use super::gather::{self, Gather, Partition};
 use crate::{Error, Result};
 
-/// Rows of one batch: from 50 to 200 it makes no difference.
-pub(super) const BATCH: usize = 100;
 /// Bytes of names in one batch, which has them in each row.
 const NAMES: usize = 1 << 20;
 
@@ -59,7 +56,7 @@ impl gather::Run for Run {
 /// The way. There are as many senders as may be of use, and none while there is nothing to send.
 pub(super) struct Pipeline {
     cluster: Arc<Cluster>,
-    insert: PreparedStatement,
+    batches: Batches,
     room: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -75,7 +72,7 @@ impl Pipeline {
     pub(super) fn new(cluster: Arc<Cluster>, insert: PreparedStatement) -> Arc<Self> {
         Arc::new(Self {
             cluster,
-            insert,
+            batches: Batches::new(insert),
             room: Arc::new(Semaphore::new(ROOM)),
             state: Mutex::new(State {
                 gather: Gather::new(BATCH),
@@ -89,12 +86,12 @@ impl Pipeline {
     pub(super) async fn write(
         self: &Arc<Self>,
         file: Uuid,
-        partitions: HashMap<Partition, Vec<Row>>,
+        partitions: &[(Partition, Vec<Row>)],
     ) -> Result<()> {
         let (tell, mut told) = mpsc::unbounded_channel();
         let mut missing = 0;
         for (partition, rows) in partitions {
-            for rows in rows.chunks(batch(&partition)) {
+            for rows in rows.chunks(batch(partition)) {
                 missing += rows.len();
                 let run = Run {
                     file,
@@ -102,7 +99,7 @@ impl Pipeline {
                     tell: tell.clone(),
                     _room: self.room(rows.len()).await?,
                 };
-                self.put(&partition, run);
+                self.put(partition, run);
             }
         }
         drop(tell);
@@ -165,10 +162,7 @@ impl Pipeline {
             })
         });
         let rows: Vec<_> = rows.collect();
-        let statements = vec![BatchStatement::from(self.insert.clone()); rows.len()];
-        let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
-        batch.set_is_idempotent(true);
-        self.cluster.batch(&batch, &rows).await
+        self.cluster.batch(self.batches.of(rows.len()), &rows).await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

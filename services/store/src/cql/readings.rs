@@ -7,15 +7,15 @@ use futures::future::BoxFuture;
 use proto::FileId;
 use scylla::response::PagingState;
 use scylla::serialize::row::SerializeRow;
-use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
+use super::batches::{BATCH, Batches};
 use super::cluster::{Access, Cluster};
 use super::gather::Partition;
 use super::known::Known;
-use super::pipeline::{BATCH, Pipeline, Row};
+use super::pipeline::{Pipeline, Row};
 use super::reader::Reader;
 use super::retraction::{self, Retraction};
 use super::schema::{self, Plan};
@@ -48,8 +48,8 @@ pub struct Readings {
 }
 
 struct Inserts {
-    bucket: PreparedStatement,
-    file: PreparedStatement,
+    bucket: Batches,
+    file: Batches,
 }
 
 impl Readings {
@@ -71,18 +71,15 @@ impl Readings {
              VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
         );
         let reading = cluster.prepare(&reading).await?;
+        let bucket =
+            format!("INSERT INTO {keyspace}.buckets (sensor_id, metric, bucket) VALUES (?, ?, ?)");
+        let of_file = format!(
+            "INSERT INTO {keyspace}.files (file, shard, sensor_id, metric, bucket)
+             VALUES (?, ?, ?, ?, ?)"
+        );
         let insert = Inserts {
-            bucket: cluster
-                .prepare(&format!(
-                    "INSERT INTO {keyspace}.buckets (sensor_id, metric, bucket) VALUES (?, ?, ?)"
-                ))
-                .await?,
-            file: cluster
-                .prepare(&format!(
-                    "INSERT INTO {keyspace}.files (file, shard, sensor_id, metric, bucket)
-                     VALUES (?, ?, ?, ?, ?)"
-                ))
-                .await?,
+            bucket: Batches::new(cluster.prepare(&bucket).await?),
+            file: Batches::new(cluster.prepare(&of_file).await?),
         };
         let buckets_of_file = format!(
             "SELECT sensor_id, metric, bucket FROM {keyspace}.files WHERE file = ? AND shard = ?"
@@ -105,26 +102,24 @@ impl Readings {
         })
     }
 
-    /// Writes rows of one partition of a table.
+    /// Writes rows of one partition of a table, at least one and at most [`BATCH`].
     async fn write_rows<V: SerializeRow + Send + Sync>(
         &self,
-        insert: &PreparedStatement,
+        insert: &Batches,
         rows: &[V],
     ) -> Result<()> {
-        let statements = vec![BatchStatement::from(insert.clone()); rows.len()];
-        let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
-        batch.set_is_idempotent(true);
-        self.cluster.batch(&batch, &rows).await
+        self.cluster.batch(insert.of(rows.len()), &rows).await
     }
 
     /// Notes in which buckets the sensors have readings.
-    async fn write_buckets(&self, partitions: &HashMap<Partition, Vec<Row>>) -> Result<()> {
-        if self.known.unknown(partitions.keys()).is_empty() {
+    async fn write_buckets(&self, partitions: &[(Partition, Vec<Row>)]) -> Result<()> {
+        let all = || partitions.iter().map(|(partition, _)| partition);
+        if self.known.unknown(all()).is_empty() {
             return Ok(());
         }
         // Files that come together are often of the same sensors: one of them is enough to say so.
         let _turn = self.turn.lock().await;
-        let unknown = self.known.unknown(partitions.keys());
+        let unknown = self.known.unknown(all());
         let mut by_sensor = HashMap::<&str, Vec<_>>::new();
         for partition in &unknown {
             let bucket = CqlTimestamp(partition.bucket);
@@ -138,13 +133,9 @@ impl Readings {
     }
 
     /// Notes in which buckets the file has written.
-    async fn write_file(
-        &self,
-        file: Uuid,
-        partitions: &HashMap<Partition, Vec<Row>>,
-    ) -> Result<()> {
+    async fn write_file(&self, file: Uuid, partitions: &[(Partition, Vec<Row>)]) -> Result<()> {
         let mut by_shard = HashMap::<i32, Vec<_>>::new();
-        for partition in partitions.keys() {
+        for (partition, _) in partitions {
             let (sensor, metric) = (&*partition.sensor, &*partition.metric);
             let shard = shard(&[sensor, metric, &partition.bucket.to_string()], SHARDS);
             let row = (file, shard, sensor, metric, CqlTimestamp(partition.bucket));
@@ -155,30 +146,26 @@ impl Readings {
     }
 
     /// Rows by their partitions. Readings of one partition stand together where they are sorted,
-    /// so that few are looked up.
-    fn by_partition(&self, readings: &[Reading]) -> Result<HashMap<Partition, Vec<Row>>> {
-        let mut partitions = HashMap::<Partition, Vec<Row>>::new();
+    /// as they nearly always are; where they are not, a partition comes more than once.
+    fn by_partition(&self, readings: &[Reading]) -> Vec<(Partition, Vec<Row>)> {
         let bucket = |reading: &Reading| bucket_of(reading.time.as_millisecond(), self.width);
         let together = readings.chunk_by(|a, b| {
             a.sensor == b.sensor && a.metric == b.metric && bucket(a) == bucket(b)
         });
-        for readings in together {
+        let row = |reading: &Reading| Row {
+            time: reading.time.as_millisecond(),
+            value: reading.value,
+            write_timestamp: reading.write_timestamp,
+        };
+        let partitions = together.map(|readings| {
             let partition = Partition {
                 sensor: Arc::clone(&readings[0].sensor),
                 metric: Arc::clone(&readings[0].metric),
                 bucket: bucket(&readings[0]),
             };
-            let rows = partitions.entry(partition).or_default();
-            for reading in readings {
-                reading.check()?;
-                rows.push(Row {
-                    time: reading.time.as_millisecond(),
-                    value: reading.value,
-                    write_timestamp: reading.write_timestamp,
-                });
-            }
-        }
-        Ok(partitions)
+            (partition, readings.iter().map(row).collect())
+        });
+        partitions.collect()
     }
 
     /// Does something with each partition in which a file has written; answers the sum of what that
@@ -224,7 +211,8 @@ impl Readings {
 #[async_trait]
 impl crate::Readings for Readings {
     async fn write(&self, file: FileId, readings: Vec<Reading>) -> Result<()> {
-        let partitions = self.by_partition(&readings)?;
+        readings.iter().try_for_each(Reading::check)?;
+        let partitions = self.by_partition(&readings);
         drop(readings);
         let file = Uuid::from_bytes(file.bytes());
         // What says where they are first, so that no reading is ever out of sight.
@@ -232,7 +220,7 @@ impl crate::Readings for Readings {
             self.write_buckets(&partitions),
             self.write_file(file, &partitions)
         )?;
-        self.pipeline.write(file, partitions).await
+        self.pipeline.write(file, &partitions).await
     }
 
     async fn page(

@@ -1,0 +1,36 @@
+//! Batches of one statement, which differ in their values alone.
+
+use std::sync::OnceLock;
+
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
+use scylla::statement::prepared::PreparedStatement;
+
+/// Rows of one batch: from 50 to 200 it makes no difference.
+pub(super) const BATCH: usize = 100;
+
+/// Batches of one to [`BATCH`] rows, each made when it is first needed: the statement of every row
+/// is a copy, which takes longer to make than the row does to send.
+pub(super) struct Batches {
+    insert: PreparedStatement,
+    of: [OnceLock<Batch>; BATCH],
+}
+
+impl Batches {
+    /// Of a statement that is safe to repeat.
+    pub(super) fn new(insert: PreparedStatement) -> Self {
+        Self {
+            insert,
+            of: [const { OnceLock::new() }; BATCH],
+        }
+    }
+
+    /// For so many rows, at least one and at most [`BATCH`], all of one partition.
+    pub(super) fn of(&self, rows: usize) -> &Batch {
+        self.of[rows - 1].get_or_init(|| {
+            let statements = vec![BatchStatement::from(self.insert.clone()); rows];
+            let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+            batch.set_is_idempotent(true);
+            batch
+        })
+    }
+}
