@@ -6,5 +6,6 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod away;
 mod nodes;
 mod rights;
