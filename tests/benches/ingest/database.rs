@@ -35,6 +35,7 @@ impl Database {
         let options = Options {
             careless: true,
             fast: true,
+            ..Options::default()
         };
         let cassandra = Cassandra::start(folder, options).await?;
         let node = cassandra.address();

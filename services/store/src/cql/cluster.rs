@@ -98,7 +98,8 @@ impl Cluster {
             builder = builder.prefer_datacenter(datacenter.clone());
         }
         let session = builder.build().await;
-        let session = session.map_err(|error| fault::of_connecting(&name, &error))?;
+        let plain = access.tls.is_none();
+        let session = session.map_err(|error| fault::of_connecting(&name, plain, &error))?;
         Ok(Self {
             session,
             name,

@@ -1,9 +1,11 @@
 //! What the driver's errors mean.
 
 use scylla::errors::{
-    ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError, ExecutionError,
-    MetadataError, NewSessionError, PrepareError, RequestAttemptError,
+    ConnectionError, ConnectionPoolError, ConnectionSetupRequestError,
+    ConnectionSetupRequestErrorKind, DbError, ExecutionError, MetadataError, NewSessionError,
+    PrepareError, RequestAttemptError,
 };
+use tokio_rustls::rustls::{self, CertificateError};
 
 use crate::Error;
 
@@ -15,6 +17,7 @@ pub(super) fn of_request(store: &str, error: &ExecutionError) -> Error {
         ExecutionError::BadQuery(error) => Error::Broken(format!("{store}: {error}")),
         ExecutionError::LastAttemptError(error) => of_attempt(store, error),
         ExecutionError::PrepareError(error) => of_preparation(store, error),
+        ExecutionError::ConnectionPoolError(error) => of_connections(store, error),
         _ => away(store, error),
     }
 }
@@ -23,6 +26,7 @@ pub(super) fn of_request(store: &str, error: &ExecutionError) -> Error {
 pub(super) fn of_preparation(store: &str, error: &PrepareError) -> Error {
     match error {
         PrepareError::AllAttemptsFailed { first_attempt } => of_attempt(store, first_attempt),
+        PrepareError::ConnectionPoolError(error) => of_connections(store, error),
         _ => away(store, error),
     }
 }
@@ -39,9 +43,10 @@ fn of_attempt(store: &str, error: &RequestAttemptError) -> Error {
         };
     };
     match kind {
+        DbError::Unauthorized if could_not_look(said) => away(store, said),
         DbError::Unauthorized => away(
             store,
-            &format!("{said}; give the role of this service that right"),
+            &format!("{said}; grant it: deploy/scylla/rights.cql has what each service needs"),
         ),
         DbError::Invalid if is_about_the_schema(said) => {
             away(store, &format!("{said}; run `landfall setup`"))
@@ -60,25 +65,81 @@ fn is_about_the_schema(said: &str) -> bool {
         .any(|text| said.contains(text))
 }
 
-/// What stands in the way when a service starts is told at once where nobody else will mend it.
-pub(super) fn of_connecting(store: &str, error: &NewSessionError) -> Error {
-    if let NewSessionError::MetadataError(MetadataError::ConnectionPoolError(
+/// What stands in the way when a service starts. Who gets in is for the database to say and may be
+/// mended there, so that it is an outage like everything else. `plain` is without TLS.
+pub(super) fn of_connecting(store: &str, plain: bool, error: &NewSessionError) -> Error {
+    let NewSessionError::MetadataError(MetadataError::ConnectionPoolError(error)) = error else {
+        return away(store, error);
+    };
+    match error {
         ConnectionPoolError::Broken {
-            last_connection_error: ConnectionError::ConnectionSetupRequestError(error),
-        },
-    )) = error
-    {
-        match error.get_error() {
-            ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, said) => {
-                return Error::Broken(format!("{store}: {said}; set user and password right"));
-            }
-            ConnectionSetupRequestErrorKind::MissingAuthentication => {
-                return Error::Broken(format!("{store}: it wants a user and a password"));
-            }
-            _ => {}
-        }
+            last_connection_error: ConnectionError::ConnectionSetupRequestError(setup),
+        } if plain && is_cut_off(setup.get_error()) => away(
+            store,
+            &format!("{setup}; if it speaks TLS alone, set `store.cql.tls = true`"),
+        ),
+        _ => of_connections(store, error),
     }
-    away(store, error)
+}
+
+/// Why no node can be asked, and which setting mends that.
+fn of_connections(store: &str, error: &ConnectionPoolError) -> Error {
+    let ConnectionPoolError::Broken {
+        last_connection_error: last,
+    } = error
+    else {
+        return away(store, error);
+    };
+    match last {
+        ConnectionError::ConnectionSetupRequestError(setup) => of_setup(store, setup),
+        ConnectionError::IoError(io) => match io.get_ref().and_then(|why| why.downcast_ref()) {
+            Some(why) => away(store, &format!("{why}; {}", mending_tls(why))),
+            None => away(store, last),
+        },
+        _ => away(store, last),
+    }
+}
+
+fn of_setup(store: &str, error: &ConnectionSetupRequestError) -> Error {
+    match error.get_error() {
+        ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, said)
+            if could_not_look(said) =>
+        {
+            away(store, said)
+        }
+        ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, said) => away(
+            store,
+            &format!("{said}; mend `store.cql.user` or `store.cql.password`"),
+        ),
+        ConnectionSetupRequestErrorKind::MissingAuthentication => away(
+            store,
+            "it wants to know who connects; set `store.cql.user` and `store.cql.password`",
+        ),
+        _ => away(store, error),
+    }
+}
+
+/// Nodes that speak TLS hang up on whoever does not.
+fn is_cut_off(error: &ConnectionSetupRequestErrorKind) -> bool {
+    matches!(error, ConnectionSetupRequestErrorKind::BrokenConnection(_))
+}
+
+fn mending_tls(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "give the node a certificate that names its IP address",
+        rustls::Error::InvalidCertificate(_) => {
+            "let `store.cql.ca_file` be the authority that signed the nodes' certificates"
+        }
+        rustls::Error::InvalidMessage(_) => "if it speaks no TLS, set `store.cql.tls = false`",
+        _ => "look at `store.cql.tls`",
+    }
+}
+
+/// Where Cassandra cannot read its roles it answers as if the role or its rights were wrong.
+fn could_not_look(said: &str) -> bool {
+    said.starts_with("Unable to perform auth")
 }
 
 /// Whether it may be different in a moment.
@@ -90,6 +151,7 @@ pub(super) fn passes(error: &ExecutionError) -> bool {
         ExecutionError::LastAttemptError(error) => match error {
             RequestAttemptError::BrokenConnectionError(_)
             | RequestAttemptError::UnableToAllocStreamId => true,
+            RequestAttemptError::DbError(DbError::Unauthorized, said) => could_not_look(said),
             RequestAttemptError::DbError(kind, _) => matches!(
                 kind,
                 DbError::Overloaded

@@ -1,11 +1,13 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use proto::FileId;
 use scylla::client::session_builder::SessionBuilder;
-use store::cql::{Journal, Plan, Readings};
+use store::cql::{Access, Journal, Plan, Readings};
 use store::readings::Reading;
 use store::{Error, Readings as _};
+use tokio_rustls::rustls;
 
 use crate::keyspaces::{Keyspaces, SERVICE, plan};
 use crate::server;
@@ -98,6 +100,23 @@ async fn nobody_there_is_an_outage_that_names_the_address() {
     let error = Readings::open(&access, &plan()).await.err().unwrap();
     assert!(matches!(error, Error::Away { .. }), "{error}");
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_speaks_no_tls_is_an_outage_that_names_the_setting() {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let access = Access {
+        tls: Some(Arc::new(client)),
+        ..server::access().await
+    };
+    let error = Readings::open(&access, &plan()).await.err().unwrap();
+    assert!(matches!(error, Error::Away { .. }), "{error}");
+    assert!(error.to_string().contains("`store.cql.tls"), "{error}");
 }
 
 fn reading(sensor: &str) -> Reading {

@@ -14,7 +14,7 @@ const RUNNING: &str = "LANDFALL_TEST_CQL";
 
 struct Server {
     address: String,
-    _started: Option<Cassandra>,
+    _started: Option<(File, Cassandra)>,
 }
 
 /// How the server is reached that all tests of this process share.
@@ -27,10 +27,10 @@ pub(crate) async fn access() -> Access {
                 _started: None,
             };
         }
-        let cassandra = start().await;
+        let (lock, cassandra) = start().await;
         Server {
             address: cassandra.address(),
-            _started: Some(cassandra),
+            _started: Some((lock, cassandra)),
         }
     });
     access_to(&server.await.address)
@@ -45,17 +45,16 @@ pub(crate) fn access_to(address: &str) -> Access {
 }
 
 /// In the same folder each time, since nobody is there to remove it when the process ends, which
-/// ends the server. Another process that tests at the same time waits.
-async fn start() -> Cassandra {
+/// ends the server. Another process that tests at the same time waits; so does the next test of this
+/// one if it does not start, but for no longer than that.
+async fn start() -> (File, Cassandra) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cassandra");
     let lock = File::create(folder.with_extension("lock")).unwrap();
-    tokio::task::spawn_blocking(move || {
+    let locked = tokio::task::spawn_blocking(move || {
         lock.lock().unwrap();
-        // Held until this process ends.
-        std::mem::forget(lock);
-    })
-    .await
-    .unwrap();
+        lock
+    });
+    let lock = locked.await.unwrap();
     let _ = std::fs::remove_dir_all(&folder);
     let options = Options {
         careless: true,
@@ -63,5 +62,5 @@ async fn start() -> Cassandra {
     };
     let started =
         tokio::time::timeout(Duration::from_secs(180), Cassandra::start(&folder, options));
-    started.await.unwrap().unwrap()
+    (lock, started.await.unwrap().unwrap())
 }
