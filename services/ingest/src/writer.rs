@@ -20,8 +20,8 @@ use crate::way::Way;
 const BATCH: usize = 5_000;
 /// Writes of one file under way at once.
 const AT_ONCE: usize = 4;
-/// Writes of all files: as many as a CQL store gathers batches from. More would only take memory
-/// (64 bytes a reading) while they wait for it.
+/// Writes of all files: enough that a CQL store has many files' readings to gather batches from.
+/// Those that wait for it take memory.
 const OF_ALL: usize = 16;
 /// Readings whose preparation does not hold an async thread up.
 const FEW: usize = 5_000;

@@ -86,20 +86,19 @@ impl Pipeline {
     pub(super) async fn write(
         self: &Arc<Self>,
         file: Uuid,
-        partitions: &[(Partition, Vec<Row>)],
+        partitions: Vec<(Partition, Vec<Row>)>,
     ) -> Result<()> {
         let (tell, mut told) = mpsc::unbounded_channel();
         let mut missing = 0;
         for (partition, rows) in partitions {
-            for rows in rows.chunks(batch(partition)) {
-                missing += rows.len();
-                let run = Run {
-                    file,
-                    rows: rows.to_vec(),
-                    tell: tell.clone(),
-                    _room: self.room(rows.len()).await?,
-                };
-                self.put(partition, run);
+            missing += rows.len();
+            let most = batch(&partition);
+            if rows.len() <= most {
+                self.put(&partition, file, rows, &tell).await?;
+                continue;
+            }
+            for rows in rows.chunks(most) {
+                self.put(&partition, file, rows.to_vec(), &tell).await?;
             }
         }
         drop(tell);
@@ -119,13 +118,28 @@ impl Pipeline {
         fault::away(self.cluster.name(), "sending readings ended early")
     }
 
-    fn put(self: &Arc<Self>, partition: &Partition, run: Run) {
+    /// Puts rows where they are sent from, as soon as there is room for them.
+    async fn put(
+        self: &Arc<Self>,
+        partition: &Partition,
+        file: Uuid,
+        rows: Vec<Row>,
+        tell: &UnboundedSender<Result<usize>>,
+    ) -> Result<()> {
+        let room = self.room(rows.len()).await?;
         let mut state = self.state();
+        let run = Run {
+            file,
+            rows,
+            tell: tell.clone(),
+            _room: room,
+        };
         state.gather.put(partition, run);
         if state.senders < AT_ONCE {
             state.senders += 1;
             tokio::spawn(Arc::clone(self).send_all());
         }
+        Ok(())
     }
 
     /// Sends batches until there are none.

@@ -220,7 +220,7 @@ impl crate::Readings for Readings {
             self.write_buckets(&partitions),
             self.write_file(file, &partitions)
         )?;
-        self.pipeline.write(file, &partitions).await
+        self.pipeline.write(file, partitions).await
     }
 
     async fn page(
