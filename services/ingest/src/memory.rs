@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn files_wait_until_there_is_memory_for_them() {
         let config = Config {
-            memory: 100 << 20,
+            memory: 80 << 20,
             ..Config::default()
         };
         let (memory, terms) = (Memory::new(&config), terms(&config));

@@ -63,18 +63,26 @@ enum Known {
 /// number, without a search.
 #[derive(Debug, Default)]
 struct Last {
-    /// Metric and last cell by sensor.
-    first: Vec<Option<(u32, u32)>>,
-    /// The same where a sensor has more metrics.
-    further: HashMap<(u32, u32), u32>,
+    /// By sensor: of the metric that it had first.
+    first: Vec<Option<(u32, End)>>,
+    /// Of its other metrics.
+    further: HashMap<(u32, u32), End>,
     series: usize,
 }
 
+/// Where a series ends for now: its last cell, whose time is here too, so that nothing else has to
+/// be fetched to compare it.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    at: u32,
+    time: i64,
+}
+
 impl Last {
-    /// The last cell of a series; none if it has none yet.
-    fn of(&mut self, cell: &Cell) -> Option<&mut u32> {
+    /// Where a series ends; none if it has not begun.
+    fn of(&mut self, cell: &Cell) -> Option<&mut End> {
         match self.first.get_mut(cell.sensor as usize)? {
-            Some((metric, last)) if *metric == cell.metric => Some(last),
+            Some((metric, end)) if *metric == cell.metric => Some(end),
             _ => self.further.get_mut(&(cell.sensor, cell.metric)),
         }
     }
@@ -82,21 +90,25 @@ impl Last {
     /// Begins a series.
     fn begin(&mut self, cell: &Cell, at: u32) {
         self.series += 1;
+        let end = End {
+            at,
+            time: cell.time,
+        };
         let sensor = cell.sensor as usize;
         if self.first.len() <= sensor {
             self.first.resize(sensor + 1, None);
         }
         match &mut self.first[sensor] {
-            first @ None => *first = Some((cell.metric, at)),
+            first @ None => *first = Some((cell.metric, end)),
             Some(_) => {
-                self.further.insert((cell.sensor, cell.metric), at);
+                self.further.insert((cell.sensor, cell.metric), end);
             }
         }
     }
 
     fn all(&self) -> impl Iterator<Item = u32> {
-        let first = self.first.iter().flatten().map(|(_, last)| *last);
-        first.chain(self.further.values().copied())
+        let first = self.first.iter().flatten().map(|(_, end)| end.at);
+        first.chain(self.further.values().map(|end| end.at))
     }
 }
 
@@ -120,20 +132,20 @@ impl Cells {
             // Metrics have numbers too, where a column names them.
             let more = known.series < SERIES && (cell.sensor as usize) < 2 * SERIES;
             match known.of(&cell) {
-                Some(last) => {
-                    let before = &mut self.cells[*last as usize];
-                    if before.time == cell.time {
-                        *before = cell;
-                        return Put::Overrode;
+                Some(last) if last.time == cell.time => {
+                    self.cells[last.at as usize] = cell;
+                    return Put::Overrode;
+                }
+                Some(last) if last.time < cell.time => {
+                    if !room {
+                        return Put::Full;
                     }
-                    if before.time < cell.time {
-                        if !room {
-                            return Put::Full;
-                        }
-                        *last = end;
-                        self.cells.push(cell);
-                        return Put::New;
-                    }
+                    *last = End {
+                        at: end,
+                        time: cell.time,
+                    };
+                    self.cells.push(cell);
+                    return Put::New;
                 }
                 None if !room => return Put::Full,
                 None if more => {
@@ -141,7 +153,7 @@ impl Cells {
                     self.cells.push(cell);
                     return Put::New;
                 }
-                None => {}
+                _ => {}
             }
             self.know_each();
         }

@@ -65,8 +65,8 @@ impl Default for Config {
             refused_rows: 4 << 20,
             longest_line: 1 << 20,
             future: Duration::from_secs(24 * 60 * 60),
-            // As many as a hash table with 2^19 places takes.
-            in_memory: 458_752,
+            // As many as a hash table with 2^18 places takes.
+            in_memory: 229_376,
             memory: 256 << 20,
             gzip_ratio: 200,
             unpacked: 64 << 30,
