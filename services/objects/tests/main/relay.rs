@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock, RwLockWriteGuard};
 
 /// What happens to a connection once it has carried its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,8 @@ struct Shared {
     left: AtomicU64,
     then: std::sync::Mutex<Then>,
     broken: Notify,
+    /// Held while no request may go to the store.
+    gate: RwLock<()>,
     breaks: AtomicUsize,
 }
 
@@ -37,6 +39,7 @@ impl Relay {
             left: AtomicU64::new(u64::MAX),
             then: std::sync::Mutex::new(Then::Break),
             broken: Notify::new(),
+            gate: RwLock::new(()),
             breaks: AtomicUsize::new(0),
         }));
         let store = endpoint.trim_start_matches("http://").to_owned();
@@ -60,6 +63,11 @@ impl Relay {
         self.0.left.store(bytes, Ordering::SeqCst);
     }
 
+    /// Until what this answers is dropped, no request gets through.
+    pub(crate) async fn shut(&self) -> RwLockWriteGuard<'_, ()> {
+        self.0.gate.write().await
+    }
+
     /// Waits for the next break; from then on connections are whole again.
     pub(crate) async fn broken(&self) {
         self.0.broken.notified().await;
@@ -72,7 +80,16 @@ impl Relay {
     async fn pass(self, client: TcpStream, store: TcpStream) {
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_store, mut to_store) = store.into_split();
-        let upstream = tokio::spawn(async move { copy(&mut from_client, &mut to_store).await });
+        let shared = Arc::clone(&self.0);
+        let upstream = tokio::spawn(async move {
+            let mut buffer = vec![0; 16 * 1024];
+            while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+                let _open = shared.gate.read().await;
+                if to_store.write_all(&buffer[..read]).await.is_err() {
+                    break;
+                }
+            }
+        });
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(read) = from_store.read(&mut buffer).await {
             let left = self.0.left.load(Ordering::SeqCst);
