@@ -146,26 +146,27 @@ impl Readings {
     }
 
     /// Rows by their partitions. Readings of one partition stand together where they are sorted,
-    /// as they nearly always are; where they are not, a partition comes more than once.
+    /// so that few are looked up.
     fn by_partition(&self, readings: &[Reading]) -> Vec<(Partition, Vec<Row>)> {
+        let mut partitions = hashbrown::HashMap::<Partition, Vec<Row>>::new();
         let bucket = |reading: &Reading| bucket_of(reading.time.as_millisecond(), self.width);
         let together = readings.chunk_by(|a, b| {
             a.sensor == b.sensor && a.metric == b.metric && bucket(a) == bucket(b)
         });
-        let row = |reading: &Reading| Row {
-            time: reading.time.as_millisecond(),
-            value: reading.value,
-            write_timestamp: reading.write_timestamp,
-        };
-        let partitions = together.map(|readings| {
+        for readings in together {
             let partition = Partition {
                 sensor: Arc::clone(&readings[0].sensor),
                 metric: Arc::clone(&readings[0].metric),
                 bucket: bucket(&readings[0]),
             };
-            (partition, readings.iter().map(row).collect())
-        });
-        partitions.collect()
+            let rows = readings.iter().map(|reading| Row {
+                time: reading.time.as_millisecond(),
+                value: reading.value,
+                write_timestamp: reading.write_timestamp,
+            });
+            partitions.entry(partition).or_default().extend(rows);
+        }
+        partitions.into_iter().collect()
     }
 
     /// Does something with each partition in which a file has written; answers the sum of what that
