@@ -12,7 +12,7 @@ pub(super) const BATCH: usize = 100;
 /// is a copy, which takes longer to make than the row does to send.
 pub(super) struct Batches {
     insert: PreparedStatement,
-    of: [OnceLock<Batch>; BATCH],
+    of: Vec<OnceLock<Batch>>,
 }
 
 impl Batches {
@@ -20,7 +20,7 @@ impl Batches {
     pub(super) fn new(insert: PreparedStatement) -> Self {
         Self {
             insert,
-            of: [const { OnceLock::new() }; BATCH],
+            of: (0..BATCH).map(|_| OnceLock::new()).collect(),
         }
     }
 
