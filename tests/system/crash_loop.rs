@@ -1,28 +1,33 @@
 //! A file on which ingest dies each time.
 
-use std::time::Duration;
-
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use proto::event::Failed;
 use proto::{Data, User, What};
-use tests::{Installation, Upload, is_killed, run, sample};
+use tests::{Installation, PATIENCE, Upload, is_killed, run, sample};
 
-/// How long a replica may live without dying before it counts as one that lives.
-const LIVES: Duration = Duration::from_secs(3);
-
-/// Starts ingest again and again, as Kubernetes does, until it does not die any more.
-async fn supervise(landfall: &mut Installation, failpoint: &str) -> Result<usize> {
+/// Starts ingest again and again, as Kubernetes does, until the file is given up; answers how often
+/// it died.
+async fn supervise(
+    landfall: &mut Installation,
+    failpoint: &str,
+    deadly: &Upload,
+) -> Result<(usize, Failed)> {
     let mut deaths = 0;
     loop {
         let ingest = landfall.arm(User::Ingest, failpoint)?;
         ingest.ready_or_ended().await?;
-        let Some(status) = ingest.ended_within(LIVES).await else {
-            let status = ingest.stop().await;
-            ensure!(status.success(), "ingest ends with {status}");
-            return Ok(deaths);
-        };
-        ensure!(is_killed(status), "{status}: {}", ingest.last_lines());
-        deaths += 1;
+        tokio::select! {
+            failed = failed(landfall, deadly) => {
+                let status = ingest.stop().await;
+                ensure!(status.success(), "ingest ends with {status}");
+                return Ok((deaths, failed?));
+            }
+            status = ingest.ended_within(PATIENCE) => {
+                let status = status.context("ingest neither dies nor gives the file up")?;
+                ensure!(is_killed(status), "{status}: {}", ingest.last_lines());
+                deaths += 1;
+            }
+        }
     }
 }
 
@@ -62,10 +67,8 @@ fn a_file_that_always_kills_ingest_fails_and_the_others_go_on_meanwhile() {
             landfall.said(upload, What::Arrived).await?;
         }
         let point = "objects.get.after@incoming/deadly=kill";
-        let deaths = supervise(&mut landfall, point).await?;
+        let (deaths, failed) = supervise(&mut landfall, point, &deadly).await?;
         ensure!(deaths == DELIVERIES, "it died {deaths} times");
-
-        let failed = failed(&landfall, &deadly).await?;
         ensure!(failed.step == User::Ingest, "{failed:?}");
         ensure!(failed.reason.contains("crash loop"), "{failed:?}");
         ensure!(landfall.dead_letters().await? == 1, "not one dead letter");
