@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 # Tests at once: most of their time is waiting.
-THREADS ?= 6
+THREADS ?= 4
 # How many plans of chaos `make soak` runs.
 SEEDS ?= 10
 programs := $(or $(CARGO_TARGET_DIR),target)/debug

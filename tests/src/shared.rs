@@ -16,11 +16,10 @@ use crate::relay::Relay;
 /// Outlives every test, so that shared clients and servers do.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// An installation is seven processes, which wait for much of their time: one more of them at once
-/// than there are cores.
+/// An installation is seven processes: no more of them at once than there are cores.
 static ROOM: LazyLock<Semaphore> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    Semaphore::new(cores + 1)
+    Semaphore::new(cores)
 });
 
 /// Runs a test.
