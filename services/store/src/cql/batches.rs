@@ -8,8 +8,8 @@ use scylla::statement::prepared::PreparedStatement;
 /// Rows of one batch: from 50 to 200 it makes no difference.
 pub(super) const BATCH: usize = 100;
 
-/// Batches of one to [`BATCH`] rows, each made when it is first needed: the statement of every row
-/// is a copy, which takes longer to make than the row does to send.
+/// Batches of one to [`BATCH`] rows, each made when it is first needed: a batch has a copy of the
+/// statement for every row.
 pub(super) struct Batches {
     insert: PreparedStatement,
     of: Vec<OnceLock<Batch>>,

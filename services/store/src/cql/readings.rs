@@ -1,9 +1,9 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use hashbrown::HashMap;
 use proto::FileId;
 use scylla::response::PagingState;
 use scylla::serialize::row::SerializeRow;
@@ -148,7 +148,7 @@ impl Readings {
     /// Rows by their partitions. Readings of one partition stand together where they are sorted,
     /// so that few are looked up.
     fn by_partition(&self, readings: &[Reading]) -> Vec<(Partition, Vec<Row>)> {
-        let mut partitions = hashbrown::HashMap::<Partition, Vec<Row>>::new();
+        let mut partitions = HashMap::<Partition, Vec<Row>>::new();
         let bucket = |reading: &Reading| bucket_of(reading.time.as_millisecond(), self.width);
         let together = readings.chunk_by(|a, b| {
             a.sensor == b.sensor && a.metric == b.metric && bucket(a) == bucket(b)
