@@ -25,6 +25,7 @@ mod series;
 mod shard;
 mod tables;
 mod together;
+mod written;
 
 pub use cluster::Access;
 pub use journal::Journal;

@@ -6,7 +6,6 @@ use futures::future::BoxFuture;
 use hashbrown::HashMap;
 use proto::FileId;
 use scylla::response::PagingState;
-use scylla::serialize::row::SerializeRow;
 use scylla::statement::prepared::PreparedStatement;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
@@ -17,15 +16,15 @@ use super::gather::Partition;
 use super::known::Known;
 use super::pipeline::{Pipeline, Row};
 use super::reader::Reader;
-use super::retraction::{self, Retraction};
+use super::retraction::Retraction;
 use super::schema::{self, Plan};
-use super::shard::shard;
-use super::together::{all, each};
+use super::together::{each, sum};
+use super::written::{Partition as Noted, Written};
 use crate::Result;
 use crate::readings::{Query, Reading, Series, Stored};
 
-/// Partitions over which the buckets of a file are spread. Never changes.
-const SHARDS: i32 = 8;
+/// Partitions of a file that are in memory at once.
+const PASS: usize = 16_384;
 
 /// Readings in a CQL database.
 ///
@@ -35,21 +34,16 @@ const SHARDS: i32 = 8;
 pub struct Readings {
     cluster: Arc<Cluster>,
     pipeline: Arc<Pipeline>,
-    insert: Inserts,
+    bucket: Batches,
+    written: Written,
     reader: Reader,
     retraction: Retraction,
-    buckets_of_file: PreparedStatement,
     files: PreparedStatement,
     known: Known,
     /// Whose turn it is to write buckets.
     turn: tokio::sync::Mutex<()>,
     /// Of a bucket, in milliseconds.
     width: i64,
-}
-
-struct Inserts {
-    bucket: Batches,
-    file: Batches,
 }
 
 impl Readings {
@@ -73,42 +67,22 @@ impl Readings {
         let reading = cluster.prepare(&reading).await?;
         let bucket =
             format!("INSERT INTO {keyspace}.buckets (sensor_id, metric, bucket) VALUES (?, ?, ?)");
-        let of_file = format!(
-            "INSERT INTO {keyspace}.files (file, shard, sensor_id, metric, bucket)
-             VALUES (?, ?, ?, ?, ?)"
-        );
-        let insert = Inserts {
-            bucket: Batches::new(cluster.prepare(&bucket).await?),
-            file: Batches::new(cluster.prepare(&of_file).await?),
-        };
-        let buckets_of_file = format!(
-            "SELECT sensor_id, metric, bucket FROM {keyspace}.files WHERE file = ? AND shard = ?"
-        );
         let files = format!(
             "SELECT file FROM {keyspace}.readings
              WHERE sensor_id = ? AND metric = ? AND bucket = ?"
         );
         Ok(Self {
             pipeline: Pipeline::new(Arc::clone(&cluster), reading),
-            insert,
+            bucket: Batches::new(cluster.prepare(&bucket).await?),
+            written: Written::prepare(&cluster, plan).await?,
             reader: Reader::prepare(&cluster, plan, width).await?,
             retraction: Retraction::prepare(&cluster, plan).await?,
-            buckets_of_file: cluster.prepare(&buckets_of_file).await?,
             files: cluster.prepare(&files).await?,
             known: Known::new(),
             turn: tokio::sync::Mutex::new(()),
             width,
             cluster,
         })
-    }
-
-    /// Writes rows of one partition of a table, at least one and at most [`BATCH`].
-    async fn write_rows<V: SerializeRow + Send + Sync>(
-        &self,
-        insert: &Batches,
-        rows: &[V],
-    ) -> Result<()> {
-        self.cluster.batch(insert.of(rows.len()), &rows).await
     }
 
     /// Notes in which buckets the sensors have readings.
@@ -127,22 +101,13 @@ impl Readings {
             by_sensor.entry(row.0).or_default().push(row);
         }
         let batches = by_sensor.values().flat_map(|rows| rows.chunks(BATCH));
-        each(batches.map(|rows| self.write_rows(&self.insert.bucket, rows).boxed())).await?;
+        each(batches.map(|rows| {
+            let batch = self.bucket.of(rows.len());
+            async move { self.cluster.batch(batch, &rows).await }.boxed()
+        }))
+        .await?;
         self.known.remember(&unknown);
         Ok(())
-    }
-
-    /// Notes in which buckets the file has written.
-    async fn write_file(&self, file: Uuid, partitions: &[(Partition, Vec<Row>)]) -> Result<()> {
-        let mut by_shard = HashMap::<i32, Vec<_>>::new();
-        for (partition, _) in partitions {
-            let (sensor, metric) = (&*partition.sensor, &*partition.metric);
-            let shard = shard(&[sensor, metric, &partition.bucket.to_string()], SHARDS);
-            let row = (file, shard, sensor, metric, CqlTimestamp(partition.bucket));
-            by_shard.entry(shard).or_default().push(row);
-        }
-        let batches = by_shard.values().flat_map(|rows| rows.chunks(BATCH));
-        each(batches.map(|rows| self.write_rows(&self.insert.file, rows).boxed())).await
     }
 
     /// Rows by their partitions. Readings of one partition stand together where they are sorted,
@@ -174,27 +139,25 @@ impl Readings {
     async fn sum<'a>(
         &'a self,
         file: FileId,
-        each: impl Fn(retraction::Partition) -> BoxFuture<'a, Result<u64>> + Send,
+        each: impl Fn(Noted) -> BoxFuture<'a, Result<u64>> + Send + Sync,
     ) -> Result<u64> {
         let file = Uuid::from_bytes(file.bytes());
-        let mut sum = 0;
-        for shard in 0..SHARDS {
-            let mut from = Some(PagingState::start());
-            while let Some(state) = from {
-                let (partitions, next) = self
-                    .cluster
-                    .page::<retraction::Partition>(&self.buckets_of_file, (file, shard), state)
-                    .await?;
-                let each = partitions.into_iter().map(&each);
-                sum += all(each.collect()).await?.into_iter().sum::<u64>();
-                from = next;
+        let (mut total, mut after) = (0, None);
+        loop {
+            let after_that = after.as_ref();
+            let some = self.written.some(&self.cluster, file, after_that, PASS);
+            let some = some.await?;
+            after = some.last().cloned();
+            let all = some.len() < PASS;
+            total += sum(some.into_iter().map(&each)).await?;
+            if all {
+                return Ok(total);
             }
         }
-        Ok(sum)
     }
 
     /// How many readings of one partition are the file's.
-    async fn count_in(&self, file: Uuid, partition: retraction::Partition) -> Result<u64> {
+    async fn count_in(&self, file: Uuid, partition: Noted) -> Result<u64> {
         let mut count = 0;
         let mut from = Some(PagingState::start());
         while let Some(state) = from {
@@ -219,7 +182,11 @@ impl crate::Readings for Readings {
         // What says where they are first, so that no reading is ever out of sight.
         futures::try_join!(
             self.write_buckets(&partitions),
-            self.write_file(file, &partitions)
+            self.written.note(
+                &self.cluster,
+                file,
+                partitions.iter().map(|(partition, _)| partition)
+            )
         )?;
         self.pipeline.write(file, partitions).await
     }

@@ -14,13 +14,11 @@ use uuid::Uuid;
 use super::cluster::Cluster;
 use super::schema::Plan;
 use super::together::all;
+use super::written::Partition;
 use crate::Result;
 
 /// Rows of one batch.
 const BATCH: usize = 100;
-
-/// Sensor, metric and bucket, as they are read.
-pub(super) type Partition = (String, String, CqlTimestamp);
 
 /// Statements that retract.
 pub(super) struct Retraction {

@@ -25,13 +25,17 @@ const BUCKETS: &[Column] = &[
     ("bucket", "timestamp", Role::Descending),
 ];
 
-/// In which buckets a file has written; in several partitions, since it may be many.
+/// In which partitions of the readings a file has written: sensor, metric and bucket. See the
+/// module `written`.
 const FILES: &[Column] = &[
     ("file", "uuid", Role::Partition),
     ("shard", "int", Role::Partition),
-    ("sensor_id", "text", Role::Ascending),
-    ("metric", "text", Role::Ascending),
-    ("bucket", "timestamp", Role::Ascending),
+    ("list", "uuid", Role::Ascending),
+    (
+        "partitions",
+        "frozen<list<frozen<tuple<text, text, timestamp>>>>",
+        Role::Value,
+    ),
 ];
 
 /// The outcome of the step for each (file, replay). Times in microseconds since 1970.

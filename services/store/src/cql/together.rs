@@ -31,3 +31,12 @@ pub(super) async fn each<'a>(
     }
     under_way.try_collect().await
 }
+
+/// The sum of what they answer, in whatever order, until one fails. Each is made up when its turn
+/// comes.
+pub(super) async fn sum<'a>(
+    requests: impl Iterator<Item = BoxFuture<'a, Result<u64>>> + Send,
+) -> Result<u64> {
+    let answers = stream::iter(requests).buffer_unordered(AT_ONCE);
+    answers.try_fold(0, async |sum, one| Ok(sum + one)).await
+}

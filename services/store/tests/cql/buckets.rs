@@ -136,3 +136,31 @@ async fn many_buckets_of_uneven_metrics_are_read_whole_and_in_order() {
         assert_eq!(all.collect::<Vec<_>>(), expected, "in pages of {size}");
     }
 }
+
+/// Of more sensors than are looked at in one pass, written twice in other parts: as a file is that
+/// comes again after the settings of memory have changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_many_sensors_that_comes_again_in_other_parts_is_counted_and_taken_out_once() {
+    const SENSORS: usize = 40_000;
+    let store = Keyspaces::new().shared_readings().await;
+    let reading = |sensor: usize| Reading {
+        sensor: format!("sensor-{sensor}").into(),
+        metric: "value".into(),
+        time: Timestamp::UNIX_EPOCH,
+        value: 1.0,
+        write_timestamp: 1,
+    };
+    let readings: Vec<Reading> = (0..SENSORS).map(reading).collect();
+    let file = FileId::from_bytes([1; 16]);
+    let other = FileId::from_bytes([2; 16]);
+    store.write(other, vec![reading(SENSORS)]).await.unwrap();
+    for part in [20_000, 7_001] {
+        for readings in readings.chunks(part) {
+            store.write(file, readings.to_vec()).await.unwrap();
+        }
+        assert_eq!(store.count(file).await.unwrap(), SENSORS as u64);
+    }
+    assert_eq!(store.retract(file, i64::MAX).await.unwrap(), SENSORS as u64);
+    assert_eq!(store.count(file).await.unwrap(), 0);
+    assert_eq!(store.count(other).await.unwrap(), 1);
+}
