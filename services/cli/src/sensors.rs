@@ -59,6 +59,7 @@ async fn list(readings: &dyn Readings, options: &Sensors) -> Result<(), Failure>
     loop {
         let names = readings.sensors(&from, PAGE).await;
         let mut names = names.map_err(Failure::failed)?;
+        let more = names.len() == PAGE;
         names.retain(|name| name.starts_with(prefix));
         let Some(last) = names.last() else { break };
         from = format!("{last}\0");
@@ -71,6 +72,9 @@ async fn list(readings: &dyn Readings, options: &Sensors) -> Result<(), Failure>
         let mut looked_up = looked_up.buffered(AT_ONCE);
         while let Some(rows) = looked_up.try_next().await? {
             printed.print(&rows)?;
+        }
+        if !more {
+            break;
         }
     }
     if !printed.is_some_and(|printed| printed.begun) {

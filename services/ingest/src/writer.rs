@@ -22,7 +22,7 @@ const BATCH: usize = 5_000;
 const AT_ONCE: usize = 4;
 /// Writes of all files: enough that a CQL store has many files' readings to gather batches from.
 /// Those that wait for it take memory.
-const OF_ALL: usize = 16;
+const OF_ALL: usize = 32;
 /// Readings whose preparation does not hold an async thread up.
 const FEW: usize = 5_000;
 

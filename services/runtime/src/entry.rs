@@ -9,7 +9,7 @@ use proto::User;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Context, Trouble, logs, service};
+use crate::{Config, Context, Trouble, allocator, logs, service};
 
 /// Usage and configuration.
 const WRONG: u8 = 2;
@@ -41,6 +41,7 @@ pub fn main<F>(user: User, check: impl FnOnce(&Config) -> Result<(), String>, st
 where
     F: AsyncFn(&Context) -> Result<(), Trouble>,
 {
+    allocator::keep_little();
     let options = Options::parse();
     let config = match Config::load(options.config.as_deref()) {
         Ok(config) => config,

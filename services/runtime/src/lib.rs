@@ -15,6 +15,7 @@
 //! ```
 
 mod advisory;
+mod allocator;
 mod backoff;
 pub mod config;
 mod consume;

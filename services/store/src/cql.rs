@@ -1,7 +1,7 @@
 //! CQL: `ScyllaDB`, or Cassandra. For any number of machines.
 //!
 //! Readings and journals are in a keyspace each: lightweight transactions, on which the journals
-//! rest, are refused where `ScyllaDB` keeps a keyspace in tablets. Each store's `set_up` creates its
+//! rest, are refused where an older `ScyllaDB` keeps a keyspace in tablets. Each store's `set_up` creates its
 //! tables; `open` only looks whether they are what they should be.
 
 mod agenda;
@@ -10,6 +10,7 @@ mod buckets;
 mod cluster;
 mod durability;
 mod fault;
+mod fingerprint;
 mod gather;
 mod journal;
 mod known;

@@ -64,7 +64,7 @@ enum Known {
 #[derive(Debug, Default)]
 struct Last {
     /// By sensor: of the metric that it had first.
-    first: Vec<Option<(u32, End)>>,
+    first: Vec<End>,
     /// Of its other metrics.
     further: HashMap<(u32, u32), End>,
     series: usize,
@@ -74,15 +74,25 @@ struct Last {
 /// be fetched to compare it.
 #[derive(Clone, Copy, Debug)]
 struct End {
+    metric: u32,
     at: u32,
     time: i64,
+}
+
+impl End {
+    /// Of a sensor that has no series: no cell is there, and no metric has this number.
+    const NONE: Self = Self {
+        metric: u32::MAX,
+        at: u32::MAX,
+        time: 0,
+    };
 }
 
 impl Last {
     /// Where a series ends; none if it has not begun.
     fn of(&mut self, cell: &Cell) -> Option<&mut End> {
         match self.first.get_mut(cell.sensor as usize)? {
-            Some((metric, end)) if *metric == cell.metric => Some(end),
+            first if first.metric == cell.metric => Some(first),
             _ => self.further.get_mut(&(cell.sensor, cell.metric)),
         }
     }
@@ -91,24 +101,25 @@ impl Last {
     fn begin(&mut self, cell: &Cell, at: u32) {
         self.series += 1;
         let end = End {
+            metric: cell.metric,
             at,
             time: cell.time,
         };
         let sensor = cell.sensor as usize;
         if self.first.len() <= sensor {
-            self.first.resize(sensor + 1, None);
+            self.first.resize(sensor + 1, End::NONE);
         }
         match &mut self.first[sensor] {
-            first @ None => *first = Some((cell.metric, end)),
-            Some(_) => {
+            first if first.at == End::NONE.at => *first = end,
+            _ => {
                 self.further.insert((cell.sensor, cell.metric), end);
             }
         }
     }
 
     fn all(&self) -> impl Iterator<Item = u32> {
-        let first = self.first.iter().flatten().map(|(_, end)| end.at);
-        first.chain(self.further.values().map(|end| end.at))
+        let first = self.first.iter().filter(|end| end.at != End::NONE.at);
+        first.chain(self.further.values()).map(|end| end.at)
     }
 }
 
@@ -140,10 +151,8 @@ impl Cells {
                     if !room {
                         return Put::Full;
                     }
-                    *last = End {
-                        at: end,
-                        time: cell.time,
-                    };
+                    last.at = end;
+                    last.time = cell.time;
                     self.cells.push(cell);
                     return Put::New;
                 }

@@ -75,6 +75,14 @@ impl Names {
         &self.names[number as usize]
     }
 
+    /// The same, for one who looks up what numbers stand for.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            names: self.names.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Roughly how much memory they take.
     pub fn bytes(&self) -> u64 {
         self.bytes

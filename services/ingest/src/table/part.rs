@@ -21,17 +21,17 @@ pub struct Part {
     pub number: u32,
     /// Its readings.
     pub cells: Cells,
-    /// Their sensors and metrics.
+    /// Their sensors and metrics, and those of the parts before while there is room.
     pub names: Names,
 }
 
 impl Part {
-    /// Takes everything out, and leaves as much room.
+    /// Takes its readings out, and leaves as much room.
     pub(crate) fn take(&mut self) -> Self {
         Self {
             number: self.number,
             cells: self.cells.take(),
-            names: std::mem::take(&mut self.names),
+            names: self.names.copy(),
         }
     }
 

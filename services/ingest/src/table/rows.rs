@@ -58,7 +58,7 @@ impl Rows {
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, taker: &mut Taker<'_>) -> Result<(), Stop> {
         // A file may name another sensor in every line.
-        if self.part.names.bytes() > NAMES {
+        if self.names_are_full() {
             self.end_part(taker)?;
         }
         let Some(layout) = &self.layout else {
@@ -136,11 +136,18 @@ impl Rows {
         taker(&mut self.part)?;
         self.part.number += 1;
         self.part.cells.clear();
-        self.part.names = Names::default();
+        // The next part is likely to have the same.
+        if self.names_are_full() {
+            self.part.names = Names::default();
+        }
         self.begin_part()
     }
 
-    /// Gives the metrics of the layout the first numbers of the part.
+    fn names_are_full(&self) -> bool {
+        self.part.names.bytes() > NAMES
+    }
+
+    /// Gives the metrics of the layout the first numbers.
     fn begin_part(&mut self) -> Result<(), Stop> {
         let layout = self.layout.iter();
         for (_, metric) in layout.flat_map(|layout| &layout.values) {

@@ -39,7 +39,8 @@ pub enum Kind {
 pub struct Cql {
     /// `host:port` of some of its nodes; the others are asked of them.
     pub nodes: Vec<String>,
-    /// The data center whose nodes are asked; all of them where it is not set.
+    /// The data center whose nodes are asked, and whose majority counts: the same for all services.
+    /// Needed where there are several.
     pub datacenter: Option<String>,
     /// User name, where the database wants one.
     pub user: Option<String>,

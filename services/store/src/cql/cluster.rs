@@ -1,6 +1,7 @@
 //! The connection to a cluster, and how requests are made: so many at once, again for a while
 //! where they may work the next time, and with their errors understood.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,8 @@ const PAGE: i32 = 5_000;
 pub struct Access {
     /// `host:port` of some of its nodes; the others are asked of them.
     pub nodes: Vec<String>,
-    /// The nodes of which data center are asked; all where it is none.
+    /// The nodes of which data center are asked. Needed where there are several: majorities, and who
+    /// comes first, are matters of one data center, which has to be the same for all.
     pub datacenter: Option<String>,
     /// User and password, where it wants them.
     pub login: Option<(String, String)>,
@@ -100,6 +102,14 @@ impl Cluster {
         let session = builder.build().await;
         let plain = access.tls.is_none();
         let session = session.map_err(|error| fault::of_connecting(&name, plain, &error))?;
+        let state = session.get_cluster_state();
+        let nodes = state.get_nodes_info().iter();
+        let datacenters = nodes
+            .filter_map(|node| node.datacenter.as_deref())
+            .collect();
+        if let Some(reason) = undecided(access.datacenter.as_deref(), &datacenters) {
+            return Err(fault::away(&name, &reason));
+        }
         Ok(Self {
             session,
             name,
@@ -300,6 +310,23 @@ impl Cluster {
     }
 }
 
+/// Why it is not clear whose majority counts; none where it is.
+fn undecided(chosen: Option<&str>, there: &BTreeSet<&str>) -> Option<String> {
+    let all = || there.iter().copied().collect::<Vec<_>>().join(", ");
+    match chosen {
+        None if there.len() > 1 => Some(format!(
+            "it has the data centers {}: set `store.cql.datacenter` to one of them, the same for \
+             all services",
+            all()
+        )),
+        Some(name) if !there.is_empty() && !there.contains(name) => Some(format!(
+            "it has no data center `{name}`; set `store.cql.datacenter` to one that it has: {}",
+            all()
+        )),
+        _ => None,
+    }
+}
+
 /// How often something was tried, with a pause before each time but the first.
 pub(super) struct Tries {
     left: u32,
@@ -330,4 +357,26 @@ impl Tries {
 pub(super) fn serial(mut statement: PreparedStatement) -> PreparedStatement {
     statement.set_consistency(Consistency::LocalSerial);
     statement
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_data_centers_one_has_to_be_chosen_that_is_there() {
+        let one = BTreeSet::from(["east"]);
+        let two = BTreeSet::from(["east", "west"]);
+        assert_eq!(undecided(None, &one), None);
+        assert_eq!(undecided(Some("west"), &two), None);
+        let why = undecided(None, &two).unwrap();
+        assert!(
+            why.contains("east, west: set `store.cql.datacenter`"),
+            "{why}"
+        );
+        let why = undecided(Some("north"), &one).unwrap();
+        assert!(why.contains("no data center `north`"), "{why}");
+        // An older node may not say where it is.
+        assert_eq!(undecided(Some("east"), &BTreeSet::new()), None);
+    }
 }

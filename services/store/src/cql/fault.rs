@@ -51,11 +51,29 @@ fn of_attempt(store: &str, error: &RequestAttemptError) -> Error {
         DbError::Invalid if is_about_the_schema(said) => {
             away(store, &format!("{said}; run `landfall setup`"))
         }
+        DbError::Invalid if said.contains(EXPIRES_TOO_LATE) => away(
+            store,
+            &format!("{said}; make `store.cql.ttl` shorter, and ALTER the tables"),
+        ),
+        // Looking again is of no use, and other partitions have nothing to do with it.
+        _ if is_buried(said) => Error::Broken(format!(
+            "{store}: {said}; a partition has too many deleted rows to be read: raise the nodes' \
+             `tombstone_failure_threshold`, or try again after the table's gc_grace_seconds; a \
+             shorter `store.cql.bucket` would have made it smaller"
+        )),
         DbError::Invalid | DbError::SyntaxError | DbError::ProtocolError => {
             Error::Broken(format!("{store}: {said}"))
         }
         _ => away(store, error),
     }
+}
+
+/// As Cassandra says it, which keeps time of 32 bits (CASSANDRA-14092).
+const EXPIRES_TOO_LATE: &str = "maximum supported expiration date";
+
+/// Whether Cassandra gave a read up for what was deleted there.
+fn is_buried(said: &str) -> bool {
+    said.contains("READ_TOO_MANY_TOMBSTONES")
 }
 
 fn is_about_the_schema(said: &str) -> bool {
@@ -152,6 +170,7 @@ pub(super) fn passes(error: &ExecutionError) -> bool {
             RequestAttemptError::BrokenConnectionError(_)
             | RequestAttemptError::UnableToAllocStreamId => true,
             RequestAttemptError::DbError(DbError::Unauthorized, said) => could_not_look(said),
+            RequestAttemptError::DbError(_, said) if is_buried(said) => false,
             RequestAttemptError::DbError(kind, _) => matches!(
                 kind,
                 DbError::Overloaded

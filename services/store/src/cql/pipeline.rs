@@ -15,9 +15,6 @@ use super::fault;
 use super::gather::{self, Gather, Partition};
 use crate::{Error, Result};
 
-/// Bytes of names in one batch, which has them in each row.
-const NAMES: usize = 1 << 20;
-
 /// Bytes that rows may take while they wait and are sent. Who finds no room waits, and reads no
 /// more meanwhile.
 const ROOM: usize = 4 << 20;
@@ -92,12 +89,11 @@ impl Pipeline {
         let mut missing = 0;
         for (partition, rows) in partitions {
             missing += rows.len();
-            let most = batch(&partition);
-            if rows.len() <= most {
+            if rows.len() <= BATCH {
                 self.put(&partition, file, rows, &tell).await?;
                 continue;
             }
-            for rows in rows.chunks(most) {
+            for rows in rows.chunks(BATCH) {
                 self.put(&partition, file, rows.to_vec(), &tell).await?;
             }
         }
@@ -182,10 +178,4 @@ impl Pipeline {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Rows of one batch in a partition.
-fn batch(partition: &Partition) -> usize {
-    let names = partition.sensor.len() + partition.metric.len() + 1;
-    (NAMES / names).clamp(1, BATCH)
 }

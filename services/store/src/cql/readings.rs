@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use hashbrown::HashMap;
 use proto::FileId;
 use scylla::response::PagingState;
 use scylla::statement::prepared::PreparedStatement;
 use scylla::value::CqlTimestamp;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::batches::{BATCH, Batches};
@@ -18,13 +18,15 @@ use super::pipeline::{Pipeline, Row};
 use super::reader::Reader;
 use super::retraction::Retraction;
 use super::schema::{self, Plan};
-use super::together::{each, sum};
-use super::written::{Partition as Noted, Written};
+use super::together::each;
+use super::written::{self, Written};
 use crate::Result;
 use crate::readings::{Query, Reading, Series, Stored};
 
-/// Partitions of a file that are in memory at once.
-const PASS: usize = 16_384;
+/// Rows of one page where files are counted.
+const PAGE: i32 = 1_000;
+/// Files that are counted or taken out at once: each has many pages in memory.
+const COUNTED: usize = 2;
 
 /// Readings in a CQL database.
 ///
@@ -40,6 +42,8 @@ pub struct Readings {
     retraction: Retraction,
     files: PreparedStatement,
     known: Known,
+    /// Who may count or take out.
+    counting: Semaphore,
     /// Whose turn it is to write buckets.
     turn: tokio::sync::Mutex<()>,
     /// Of a bucket, in milliseconds.
@@ -71,14 +75,17 @@ impl Readings {
             "SELECT file FROM {keyspace}.readings
              WHERE sensor_id = ? AND metric = ? AND bucket = ?"
         );
+        let mut files = cluster.prepare(&files).await?;
+        files.set_page_size(PAGE);
         Ok(Self {
             pipeline: Pipeline::new(Arc::clone(&cluster), reading),
             bucket: Batches::new(cluster.prepare(&bucket).await?),
             written: Written::prepare(&cluster, plan).await?,
             reader: Reader::prepare(&cluster, plan, width).await?,
             retraction: Retraction::prepare(&cluster, plan).await?,
-            files: cluster.prepare(&files).await?,
+            files,
             known: Known::new(),
+            counting: Semaphore::new(COUNTED),
             turn: tokio::sync::Mutex::new(()),
             width,
             cluster,
@@ -134,30 +141,8 @@ impl Readings {
         partitions.into_iter().collect()
     }
 
-    /// Does something with each partition in which a file has written; answers the sum of what that
-    /// came to.
-    async fn sum<'a>(
-        &'a self,
-        file: FileId,
-        each: impl Fn(Noted) -> BoxFuture<'a, Result<u64>> + Send + Sync,
-    ) -> Result<u64> {
-        let file = Uuid::from_bytes(file.bytes());
-        let (mut total, mut after) = (0, None);
-        loop {
-            let after_that = after.as_ref();
-            let some = self.written.some(&self.cluster, file, after_that, PASS);
-            let some = some.await?;
-            after = some.last().cloned();
-            let all = some.len() < PASS;
-            total += sum(some.into_iter().map(&each)).await?;
-            if all {
-                return Ok(total);
-            }
-        }
-    }
-
     /// How many readings of one partition are the file's.
-    async fn count_in(&self, file: Uuid, partition: Noted) -> Result<u64> {
+    async fn count_in(&self, file: Uuid, partition: written::Partition) -> Result<u64> {
         let mut count = 0;
         let mut from = Some(PagingState::start());
         while let Some(state) = from {
@@ -210,18 +195,21 @@ impl crate::Readings for Readings {
     }
 
     async fn count(&self, file: FileId) -> Result<u64> {
+        // Nobody closes it.
+        let _turn = self.counting.acquire().await;
         let id = Uuid::from_bytes(file.bytes());
-        self.sum(file, |partition| self.count_in(id, partition).boxed())
-            .await
+        let count = |partition| self.count_in(id, partition).boxed();
+        self.written.sum(&self.cluster, file, count).await
     }
 
     async fn retract(&self, file: FileId, before: i64) -> Result<u64> {
-        let retraction = &self.retraction;
-        self.sum(file, |partition| {
-            let retracted = retraction.retract(&self.cluster, file, before, partition);
+        let _turn = self.counting.acquire().await;
+        let retract = |partition| {
+            let cluster = &self.cluster;
+            let retracted = self.retraction.retract(cluster, file, before, partition);
             retracted.boxed()
-        })
-        .await
+        };
+        self.written.sum(&self.cluster, file, retract).await
     }
 }
 

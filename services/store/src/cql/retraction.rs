@@ -6,24 +6,24 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use proto::FileId;
 use scylla::response::PagingState;
-use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
+use super::batches::{BATCH, Batches};
 use super::cluster::Cluster;
 use super::schema::Plan;
-use super::together::all;
+use super::together::each;
 use super::written::Partition;
 use crate::Result;
 
-/// Rows of one batch.
-const BATCH: usize = 100;
+/// Rows of one page, of which many are in memory at once.
+const PAGE: i32 = 1_000;
 
 /// Statements that retract.
 pub(super) struct Retraction {
     written: PreparedStatement,
-    delete: PreparedStatement,
+    delete: Batches,
 }
 
 impl Retraction {
@@ -37,9 +37,11 @@ impl Retraction {
             "DELETE FROM {keyspace}.readings USING TIMESTAMP ?
              WHERE sensor_id = ? AND metric = ? AND bucket = ? AND ts = ?"
         );
+        let mut written = cluster.prepare(&written).await?;
+        written.set_page_size(PAGE);
         Ok(Self {
-            written: cluster.prepare(&written).await?,
-            delete: cluster.prepare(&delete).await?,
+            written,
+            delete: Batches::new(cluster.prepare(&delete).await?),
         })
     }
 
@@ -63,8 +65,7 @@ impl Retraction {
             let own = own.filter(|(_, of, written)| *of == file && *written < before);
             let own: Vec<_> = own.map(|(time, _, written)| (written, time)).collect();
             let batches = own.chunks(BATCH);
-            let batches = batches.map(|rows| self.delete(cluster, &partition, rows));
-            all(batches.collect()).await?;
+            each(batches.map(|rows| self.delete(cluster, &partition, rows))).await?;
             retracted += own.len() as u64;
             from = next;
         }
@@ -82,12 +83,6 @@ impl Retraction {
             .iter()
             .map(|(written, time)| (*written, sensor, metric, *bucket, *time))
             .collect();
-        async move {
-            let statements = vec![BatchStatement::from(self.delete.clone()); rows.len()];
-            let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
-            batch.set_is_idempotent(true);
-            cluster.batch(&batch, &rows).await
-        }
-        .boxed()
+        async move { cluster.batch(self.delete.of(rows.len()), &rows).await }.boxed()
     }
 }

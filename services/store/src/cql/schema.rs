@@ -72,14 +72,17 @@ const AGENDA: &[Column] = &[
     ("since", "bigint", Role::Value),
 ];
 
-/// An entry of the agenda that comes back after its removal does no harm, so that removals need
-/// not be kept for as long as a node may be away.
-const GRACE_OF_AGENDA: u32 = 3_600;
+/// Seconds. An entry of the agenda that comes back after its removal does no harm, so that removals
+/// need not be kept for as long as a node may be away; and each look at the agenda passes over those
+/// that are.
+const GRACE_OF_AGENDA: u32 = 300;
 
 /// Windows that `ScyllaDB` takes for one TTL.
 const WINDOWS: u64 = 50;
-/// What the databases take.
-const LONGEST_TTL: Duration = Duration::from_secs(630_720_000);
+/// What the databases take, in seconds.
+const LONGEST_TTL: u64 = 630_720_000;
+/// By how many seconds what is known of readings outlives them.
+const DAY: u64 = 24 * 60 * 60;
 
 /// What the schema should be.
 #[derive(Clone, Debug)]
@@ -133,7 +136,14 @@ pub(super) async fn set_up_readings(access: &Access, plan: &Plan) -> Result<()> 
     plan.check()?;
     let cluster = Cluster::connect(access, &plan.readings).await?;
     let keyspace = plan.keyspace(&plan.readings, "");
-    create(&cluster, keyspace, &plan.tables_of_readings()).await
+    // Otherwise it forgets deletions after a repair, where it keeps tables in tablets.
+    let keep_deletions = if cluster.is_scylla() {
+        " AND tombstone_gc = {'mode': 'timeout'}"
+    } else {
+        ""
+    };
+    let tables = plan.tables_of_readings();
+    create(&cluster, keyspace, &tables, keep_deletions).await
 }
 
 /// The same for a service's journal.
@@ -146,13 +156,13 @@ pub(super) async fn set_up_journal(access: &Access, plan: &Plan, service: &str) 
         ""
     };
     let keyspace = plan.keyspace(&plan.journals, without_tablets);
-    create(&cluster, keyspace, &plan.tables_of_journal(service)).await
+    create(&cluster, keyspace, &plan.tables_of_journal(service), "").await
 }
 
-async fn create(cluster: &Cluster, keyspace: String, tables: &[Table]) -> Result<()> {
+async fn create(cluster: &Cluster, keyspace: String, tables: &[Table], more: &str) -> Result<()> {
     cluster.define(keyspace).await?;
     for table in tables {
-        cluster.define(table.create()).await?;
+        cluster.define(table.create() + more).await?;
     }
     match difference(cluster, tables).await? {
         None => Ok(()),
@@ -217,8 +227,9 @@ impl Plan {
             return unfit("window", "must be one or more whole minutes".to_owned());
         }
         let Some(ttl) = self.ttl else { return Ok(()) };
-        if !whole(ttl, 1) || ttl > LONGEST_TTL {
-            return unfit("ttl", "must be whole seconds, up to 20 years".to_owned());
+        if !whole(ttl, 1) || ttl.as_secs() + DAY > LONGEST_TTL {
+            let reason = "must be whole seconds, and a day less than 20 years at most";
+            return unfit("ttl", reason.to_owned());
         }
         let windows = ttl.as_secs() / self.window.as_secs();
         if windows > WINDOWS {
@@ -233,8 +244,8 @@ impl Plan {
     }
 
     pub(super) fn tables_of_readings(&self) -> [Table; 3] {
+        let seconds = |ttl| u32::try_from(ttl).unwrap_or_default();
         let ttl = self.ttl.map_or(0, |ttl| ttl.as_secs());
-        let ttl = u32::try_from(ttl).unwrap_or_default();
         let of = |name: &str, columns, ttl, compaction| Table {
             keyspace: self.readings.clone(),
             name: name.to_owned(),
@@ -243,7 +254,7 @@ impl Plan {
                 "Landfall {name}, version 1, bucket {} s",
                 self.bucket.as_secs()
             ),
-            ttl,
+            ttl: seconds(ttl),
             grace: None,
             compaction,
         };
@@ -254,8 +265,7 @@ impl Plan {
             ("compaction_window_size", minutes),
         ];
         // Which buckets there are must be known for longer than these have readings.
-        let day = 24 * 60 * 60;
-        let of_lists = if ttl == 0 { 0 } else { ttl + day };
+        let of_lists = if ttl == 0 { 0 } else { ttl + DAY };
         [
             of("readings", READINGS, ttl, by_window),
             of("buckets", BUCKETS, of_lists, leveled()),

@@ -86,7 +86,8 @@ impl Table {
         }
         if let Some(difference) = self.columns_differ(&found.columns) {
             return Ok(Some(format!(
-                "{table} {difference}; set [store] to another keyspace, or make the table anew"
+                "{table} {difference}; set [store] to another keyspace, or drop this one, with all \
+                 that is in it"
             )));
         }
         if found.ttl != self.ttl {

@@ -3,9 +3,11 @@
 //!
 //! Each write notes its partitions in a list or a few. A row for each would be one row more to
 //! write for every ten readings where a file has a day of a thousand sensors. A partition may so
-//! stand in many lists; whoever reads them has it once.
+//! stand in many lists; whoever goes through them meets it once.
 
-use std::collections::BTreeSet;
+use futures::future::BoxFuture;
+use hashbrown::HashSet;
+use proto::FileId;
 
 use scylla::response::PagingState;
 use scylla::statement::prepared::PreparedStatement;
@@ -14,9 +16,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::cluster::Cluster;
+use super::fingerprint::Fingerprint;
 use super::gather;
 use super::schema::Plan;
-use super::together::each;
+use super::together;
 use crate::Result;
 
 /// Partitions over which the lists of a file are spread. Never changes.
@@ -24,7 +27,10 @@ const SHARDS: i32 = 8;
 /// Bytes of names in one list, but for a list of one.
 const LIST: usize = 64 << 10;
 /// Lists that are read at once.
-const PAGE: i32 = 16;
+const PAGE: i32 = 4;
+/// Partitions that are told apart in one pass over the lists, as many as a hash table with 2^18
+/// places takes.
+const PASS: u64 = 229_376;
 
 /// Sensor, metric and bucket, as they are read.
 pub(super) type Partition = (String, String, CqlTimestamp);
@@ -63,7 +69,7 @@ impl Written {
             .map(|of| (&*of.sensor, &*of.metric, CqlTimestamp(of.bucket)))
             .collect();
         partitions.sort_unstable();
-        each(lists(&partitions).map(|list| {
+        together::each(lists(&partitions).map(|list| {
             let (id, shard) = name(list);
             Box::pin(async move {
                 let values = (file, shard, id, list);
@@ -73,34 +79,77 @@ impl Written {
         .await
     }
 
-    /// The first partitions, of those after `after`, in their order. However many lists there are,
-    /// each call looks at them all, and keeps so many.
-    pub(super) async fn some(
-        &self,
-        cluster: &Cluster,
-        file: Uuid,
-        after: Option<&Partition>,
-        limit: usize,
-    ) -> Result<BTreeSet<Partition>> {
-        let mut first = BTreeSet::new();
-        for shard in 0..SHARDS {
-            let mut position = Some(PagingState::start());
-            while let Some(state) = position {
-                let (lists, next) = cluster
-                    .page::<(Vec<Partition>,)>(&self.lists, (file, shard), state)
-                    .await?;
-                for partition in lists.into_iter().flat_map(|(list,)| list) {
-                    if after.is_none_or(|after| partition > *after) {
-                        first.insert(partition);
-                    }
-                    if first.len() > limit {
-                        first.pop_last();
-                    }
-                }
-                position = next;
+    /// Does something with each partition in which a file has written, and answers the sum of what
+    /// that came to.
+    ///
+    /// There is memory for so many partitions and no more. Where there are more, there are several
+    /// passes over the lists, each for the partitions whose fingerprints leave its number as the
+    /// remainder.
+    pub(super) async fn sum<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        file: FileId,
+        does: impl Fn(Partition) -> BoxFuture<'a, Result<u64>> + Send + Sync,
+    ) -> Result<u64> {
+        let mut noted = 0;
+        let mut lists = self.lists(cluster, file);
+        while let Some(partitions) = lists.next().await? {
+            noted += partitions.len() as u64;
+        }
+        let passes = u128::from(noted.div_ceil(PASS));
+        let fingerprint = Fingerprint::new();
+        let mut sum = 0;
+        for pass in 0..passes {
+            let mut met = HashSet::new();
+            let mut lists = self.lists(cluster, file);
+            while let Some(mut partitions) = lists.next().await? {
+                partitions.retain(|partition| {
+                    let print = fingerprint.of(partition);
+                    print % passes == pass && met.insert(print)
+                });
+                sum += together::sum(partitions.into_iter().map(&does)).await?;
             }
         }
-        Ok(first)
+        Ok(sum)
+    }
+
+    fn lists<'a>(&'a self, cluster: &'a Cluster, file: FileId) -> Lists<'a> {
+        Lists {
+            cluster,
+            statement: &self.lists,
+            file: Uuid::from_bytes(file.bytes()),
+            shard: 0,
+            position: Some(PagingState::start()),
+        }
+    }
+}
+
+/// All lists of a file.
+struct Lists<'a> {
+    cluster: &'a Cluster,
+    statement: &'a PreparedStatement,
+    file: Uuid,
+    shard: i32,
+    position: Option<PagingState>,
+}
+
+impl Lists<'_> {
+    /// What stands in the next few of them.
+    async fn next(&mut self) -> Result<Option<Vec<Partition>>> {
+        if self.position.is_none() {
+            self.shard += 1;
+            self.position = Some(PagingState::start());
+        }
+        let Some(from) = self.position.take_if(|_| self.shard < SHARDS) else {
+            return Ok(None);
+        };
+        let values = (self.file, self.shard);
+        let page = self
+            .cluster
+            .page::<(Vec<Partition>,)>(self.statement, values, from);
+        let (lists, position) = page.await?;
+        self.position = position;
+        Ok(Some(lists.into_iter().flat_map(|(list,)| list).collect()))
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use proto::FileId;
 use scylla::client::session_builder::SessionBuilder;
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::value::CqlTimestamp;
 use store::Readings;
 use store::conformance::readings;
 use store::cql::Plan;
 use store::readings::{Query, Reading, Stored};
+use uuid::Uuid;
 
 use crate::keyspaces::{Keyspaces, plan};
 use crate::server;
@@ -137,12 +140,13 @@ async fn many_buckets_of_uneven_metrics_are_read_whole_and_in_order() {
     }
 }
 
-/// Of more sensors than are looked at in one pass, written twice in other parts: as a file is that
-/// comes again after the settings of memory have changed.
+/// As a file is noted that comes again and again while the settings of memory change: so often that
+/// there are more notes than are looked at in one pass.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_many_sensors_that_comes_again_in_other_parts_is_counted_and_taken_out_once() {
-    const SENSORS: usize = 40_000;
-    let store = Keyspaces::new().shared_readings().await;
+async fn a_file_that_comes_again_in_other_parts_is_counted_and_taken_out_once() {
+    const SENSORS: usize = 1_000;
+    let keyspaces = Keyspaces::new();
+    let store = keyspaces.shared_readings().await;
     let reading = |sensor: usize| Reading {
         sensor: format!("sensor-{sensor}").into(),
         metric: "value".into(),
@@ -151,16 +155,77 @@ async fn a_file_of_many_sensors_that_comes_again_in_other_parts_is_counted_and_t
         write_timestamp: 1,
     };
     let readings: Vec<Reading> = (0..SENSORS).map(reading).collect();
-    let file = FileId::from_bytes([1; 16]);
-    let other = FileId::from_bytes([2; 16]);
+    let [file, other] = [1, 2].map(|number| FileId::from_bytes([number; 16]));
     store.write(other, vec![reading(SENSORS)]).await.unwrap();
-    for part in [20_000, 7_001] {
+    for part in [SENSORS, 301] {
         for readings in readings.chunks(part) {
             store.write(file, readings.to_vec()).await.unwrap();
         }
         assert_eq!(store.count(file).await.unwrap(), SENSORS as u64);
     }
+
+    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
+    let session = session.build().await.unwrap();
+    let insert = format!(
+        "INSERT INTO {}.files (file, shard, list, partitions) VALUES (?, ?, ?, ?)",
+        keyspaces.plan.readings
+    );
+    let insert = session.prepare(insert).await.unwrap();
+    let partition = |sensor| (format!("sensor-{sensor}"), "value", CqlTimestamp(0));
+    let partitions: Vec<_> = (0..SENSORS).map(partition).collect();
+    for number in 0..240_i32 {
+        let list = Uuid::from_u128(u128::from(number.unsigned_abs()));
+        let values = (
+            Uuid::from_bytes(file.bytes()),
+            number % 8,
+            list,
+            &partitions,
+        );
+        session.execute_unpaged(&insert, values).await.unwrap();
+    }
+    assert_eq!(store.count(file).await.unwrap(), SENSORS as u64);
     assert_eq!(store.retract(file, i64::MAX).await.unwrap(), SENSORS as u64);
     assert_eq!(store.count(file).await.unwrap(), 0);
     assert_eq!(store.count(other).await.unwrap(), 1);
+}
+
+/// More than the server reads past. It is for whoever counted to hear of, and no outage: other
+/// partitions are read as ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_full_of_deletions_is_said_and_is_no_outage() {
+    let keyspaces = Keyspaces::new();
+    let store = keyspaces.shared_readings().await;
+    let reading = |sensor: &str| Reading {
+        sensor: sensor.into(),
+        metric: "value".into(),
+        time: Timestamp::UNIX_EPOCH,
+        value: 1.0,
+        write_timestamp: 1,
+    };
+    let [buried, well] = [1, 2].map(|number| FileId::from_bytes([number; 16]));
+    store.write(buried, vec![reading("s")]).await.unwrap();
+    store.write(well, vec![reading("other")]).await.unwrap();
+    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
+    let session = session.build().await.unwrap();
+    let delete = format!(
+        "DELETE FROM {}.readings
+         WHERE sensor_id = 's' AND metric = 'value' AND bucket = 0 AND ts = ?",
+        keyspaces.plan.readings
+    );
+    let delete = session.prepare(delete).await.unwrap();
+    let times: Vec<_> = (1..100_100).map(|time| (CqlTimestamp(time),)).collect();
+    let batches = futures::stream::iter(times.chunks(100)).map(|times| {
+        let statements = vec![BatchStatement::from(delete.clone()); times.len()];
+        let batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+        let session = &session;
+        async move { session.batch(&batch, times).await }
+    });
+    let deleted: Vec<_> = batches.buffer_unordered(32).try_collect().await.unwrap();
+    assert_eq!(deleted.len(), 1_001);
+    let refused = store.count(buried).await;
+    let Err(store::Error::Broken(why)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(why.contains("tombstone_failure_threshold"), "{why}");
+    assert_eq!(store.count(well).await.unwrap(), 1);
 }

@@ -43,3 +43,29 @@ async fn readings_go_when_their_time_is_over() {
     assert!(begin.elapsed() > TTL - Duration::from_secs(1));
     assert_eq!(store.count(file).await.unwrap(), 0);
 }
+
+/// Beyond 2038, which Cassandra cannot say: nothing is written, and that is no fault of the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_to_live_that_the_database_cannot_keep_is_an_outage_that_names_the_setting() {
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    let keyspaces = Keyspaces::of(Plan {
+        ttl: Some(15 * YEAR),
+        window: YEAR,
+        ..plan()
+    });
+    let store = keyspaces.shared_readings().await;
+    let reading = Reading {
+        sensor: "a".into(),
+        metric: "value".into(),
+        time: jiff::Timestamp::UNIX_EPOCH,
+        value: 1.0,
+        write_timestamp: 1,
+    };
+    let written = store
+        .write(FileId::from_bytes([1; 16]), vec![reading])
+        .await;
+    let Err(store::Error::Away { reason, .. }) = written else {
+        panic!("{written:?}")
+    };
+    assert!(reason.contains("`store.cql.ttl`"), "{reason}");
+}
