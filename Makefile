@@ -9,7 +9,7 @@ programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
 
-.PHONY: help run demo test test-system test-parts test-cql soak lint generate bench-files bench-ingest build servers cassandra loaders
+.PHONY: help run demo test test-cql soak lint generate bench-files bench-ingest build servers cassandra loaders
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,17 +21,7 @@ demo: build servers ## the same, ending by itself; last comes the file's record 
 	@$(programs)/landfall dev --demo $(own)
 
 test: servers cassandra ## the tests, on real servers; what takes long is in soak
-	@cargo test --workspace --locked --no-run
-	@$(MAKE) --no-print-directory --jobs=2 test-system test-parts
-
-# The two halves of `make test`, side by side: they wait most of the time.
-test-system:
-	@cargo test --workspace --test system --locked -- --test-threads=$(THREADS)
-
-test-parts:
-	@cargo test --workspace --lib --bins --locked -- --test-threads=$(THREADS)
-	@cargo test --workspace --exclude tests --test '*' --locked -- --test-threads=$(THREADS)
-	@cargo test --workspace --doc --locked
+	@cargo test --workspace --locked -- --test-threads=$(THREADS)
 
 test-cql: servers cassandra ## the whole-system tests once more, on CQL
 	@LANDFALL_TEST_STORE=cql cargo test --workspace --test system --locked -- --test-threads=$(THREADS)

@@ -224,6 +224,13 @@ impl Chain {
         landfall: &mut Installation,
         files: &mut Files,
     ) -> Result<Option<BTreeSet<String>>> {
+        // A session is ended where nothing comes in.
+        let of_a_quiet_time = point.starts_with("smtp.quit.");
+        let patience = if of_a_quiet_time {
+            3 * patience
+        } else {
+            patience
+        };
         let end = Instant::now() + patience;
         let failpoint = format!("{}{point}=kill", Self::before(point));
         let service = landfall.arm(self.user, &failpoint)?;
@@ -238,8 +245,7 @@ impl Chain {
                 files.put(landfall).await?;
             }
             status = service.ended_within(pause).await;
-            if point.starts_with("smtp.quit.") {
-                // A session is ended where nothing comes in.
+            if of_a_quiet_time {
                 pause *= 2;
             }
         }
@@ -249,6 +255,10 @@ impl Chain {
             None => service.stop().await,
         };
         if status.success() {
+            if patience > LITTLE_PATIENCE {
+                let lines = service.last_lines();
+                println!("{point} was not hit; what it said last:\n{lines}");
+            }
             return Ok(None);
         }
         let hits = service.hits()?;

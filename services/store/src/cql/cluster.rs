@@ -21,6 +21,7 @@ use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::{Consistency, SerialConsistency, Statement};
 use scylla::value::{CqlValue, Row};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::fault;
@@ -32,6 +33,12 @@ pub(super) const AT_ONCE: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same where the schema changes.
 const PATIENCE_FOR_SCHEMA: Duration = Duration::from_secs(60);
+/// The same for all that it takes to connect. The driver itself would wait for a silent node for
+/// minutes.
+const PATIENCE_FOR_CONNECTING: Duration = Duration::from_secs(30);
+/// How long a connection may be silent before its other end is asked whether it is there, and how
+/// long that may take.
+const SILENCE: Duration = Duration::from_secs(10);
 /// How often a request is made before it is an outage.
 const TRIES: u32 = 7;
 /// What is waited before the second try, on average; then each time twice as long.
@@ -91,6 +98,8 @@ impl Cluster {
             .keyspaces_to_fetch([keyspace])
             .fetch_full_schema_metadata(false)
             .schema_agreement_interval(Duration::from_millis(20))
+            .keepalive_interval(SILENCE)
+            .keepalive_timeout(SILENCE)
             .tls_context(access.tls.clone())
             .default_execution_profile_handle(profile.into_handle());
         if let Some((user, password)) = &access.login {
@@ -99,7 +108,8 @@ impl Cluster {
         if let Some(datacenter) = &access.datacenter {
             builder = builder.prefer_datacenter(datacenter.clone());
         }
-        let session = builder.build().await;
+        let session = timeout(PATIENCE_FOR_CONNECTING, builder.build()).await;
+        let session = session.map_err(|_| fault::away(&name, "no node lets us connect in time"))?;
         let plain = access.tls.is_none();
         let session = session.map_err(|error| fault::of_connecting(&name, plain, &error))?;
         let state = session.get_cluster_state();
@@ -136,7 +146,9 @@ impl Cluster {
 
     /// Prepares a statement. It is safe to repeat.
     pub(super) async fn prepare(&self, cql: &str) -> Result<PreparedStatement> {
-        let prepared = self.session.prepare(cql).await;
+        let prepared = timeout(PATIENCE, self.session.prepare(cql)).await;
+        let unanswered = |_| fault::away(&self.name, "statements are not prepared in time");
+        let prepared = prepared.map_err(unanswered)?;
         let mut prepared = prepared.map_err(|error| fault::of_preparation(&self.name, &error))?;
         prepared.set_is_idempotent(true);
         prepared.set_page_size(PAGE);

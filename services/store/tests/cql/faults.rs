@@ -12,6 +12,7 @@ use store::readings::Reading;
 use store::{Error, Journal, Readings};
 
 use crate::keyspaces::Keyspaces;
+use crate::proxy::Proxy;
 use crate::server;
 
 /// Of one file.
@@ -112,4 +113,16 @@ async fn what_is_written_while_the_server_is_killed_is_there_when_it_is_back() {
         let settled = writer.journal.settled(cell).await.unwrap().unwrap();
         assert_eq!(settled.published, Some(number + 1));
     }
+}
+
+/// A node that is stopped, or a wire that passes nothing on: the driver would wait for minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_takes_connections_and_says_nothing_is_away_before_long() {
+    let silent = Proxy::silent().await;
+    let plan = Keyspaces::new().plan;
+    let access = server::access_to(&silent.address);
+    let opening = store::cql::Readings::open(&access, &plan);
+    let opened = tokio::time::timeout(Duration::from_secs(45), opening).await;
+    let opened = opened.expect("it gives up").err();
+    assert!(matches!(opened, Some(Error::Away { .. })), "{opened:?}");
 }

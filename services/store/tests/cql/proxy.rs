@@ -58,6 +58,23 @@ impl Proxy {
         }
     }
 
+    /// One that takes connections, and never says a word.
+    pub(crate) async fn silent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let task = tokio::spawn(async move {
+            let mut taken = vec![];
+            while let Ok(connection) = listener.accept().await {
+                taken.push(connection);
+            }
+        });
+        Self {
+            address,
+            plan: Arc::default(),
+            task,
+        }
+    }
+
     /// Loses a part of the execution that comes after `passed` others.
     pub(crate) fn lose(&self, passed: usize, loss: Loss) {
         self.plan.lock().unwrap().loss = Some((passed, loss));
