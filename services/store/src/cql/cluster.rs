@@ -33,9 +33,9 @@ pub(super) const AT_ONCE: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same where the schema changes.
 const PATIENCE_FOR_SCHEMA: Duration = Duration::from_secs(60);
-/// The same for all that it takes to connect. The driver itself would wait for a silent node for
-/// minutes.
-const PATIENCE_FOR_CONNECTING: Duration = Duration::from_secs(30);
+/// The same for all that it takes to connect, and to prepare a statement. The driver itself has no
+/// limit.
+const PATIENCE_FOR_CONNECTING: Duration = Duration::from_secs(60);
 /// How long a connection may be silent before its other end is asked whether it is there, and how
 /// long that may take.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -146,7 +146,7 @@ impl Cluster {
 
     /// Prepares a statement. It is safe to repeat.
     pub(super) async fn prepare(&self, cql: &str) -> Result<PreparedStatement> {
-        let prepared = timeout(PATIENCE, self.session.prepare(cql)).await;
+        let prepared = timeout(PATIENCE_FOR_CONNECTING, self.session.prepare(cql)).await;
         let unanswered = |_| fault::away(&self.name, "statements are not prepared in time");
         let prepared = prepared.map_err(unanswered)?;
         let mut prepared = prepared.map_err(|error| fault::of_preparation(&self.name, &error))?;
