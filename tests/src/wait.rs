@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long a test waits for anything before it says what did not come.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks `check` until it answers something; none if it has not within `deadline`.
 pub async fn until<T, F>(deadline: Duration, mut check: impl FnMut() -> F) -> Option<T>

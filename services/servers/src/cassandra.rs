@@ -16,7 +16,7 @@ use crate::{Process, installed, process};
 
 const CONFIGURATION: &str = include_str!("../../../deploy/servers/cassandra.yaml");
 const LOG: &str = include_str!("../../../deploy/servers/cassandra-log.xml");
-const STARTS_WITHIN: Duration = Duration::from_secs(300);
+const STARTS_WITHIN: Duration = Duration::from_secs(120);
 /// Where the first node of a cluster is, which the others ask for the way.
 const FIRST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// The file of key and certificates.

@@ -34,7 +34,7 @@ use crate::wait::until;
 
 /// How long after the last fault everything may take to end: claims of mails that nobody ends are
 /// over by then, and every service has looked for what it did not publish.
-const PATIENCE: Duration = Duration::from_secs(200);
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// How long one request of a person may take; then it is made again.
 const REQUEST: Duration = Duration::from_secs(10);

@@ -224,13 +224,6 @@ impl Chain {
         landfall: &mut Installation,
         files: &mut Files,
     ) -> Result<Option<BTreeSet<String>>> {
-        // A session is ended where nothing comes in.
-        let of_a_quiet_time = point.starts_with("smtp.quit.");
-        let patience = if of_a_quiet_time {
-            3 * patience
-        } else {
-            patience
-        };
         let end = Instant::now() + patience;
         let failpoint = format!("{}{point}=kill", Self::before(point));
         let service = landfall.arm(self.user, &failpoint)?;
@@ -245,7 +238,8 @@ impl Chain {
                 files.put(landfall).await?;
             }
             status = service.ended_within(pause).await;
-            if of_a_quiet_time {
+            if point.starts_with("smtp.quit.") {
+                // A session is ended where nothing comes in.
                 pause *= 2;
             }
         }

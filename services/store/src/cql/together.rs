@@ -18,7 +18,7 @@ pub(super) async fn all<T>(requests: Vec<BoxFuture<'_, Result<T>>>) -> Result<Ve
 }
 
 /// Makes as many as there are, in whatever order, until one fails. Each is made up when its turn
-/// comes: there may be very many.
+/// comes: there may be very many. (Not a stream of them, for the reason that [`all`] says.)
 pub(super) async fn each<'a>(
     requests: impl Iterator<Item = BoxFuture<'a, Result<()>>> + Send,
 ) -> Result<()> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use proto::FileId;
+use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::value::CqlTimestamp;
@@ -48,8 +49,7 @@ async fn buckets_without_number_between_two_readings_cost_nothing() {
 async fn buckets_whose_readings_are_gone_are_passed_over() {
     let keyspaces = small_buckets();
     let store = keyspaces.shared_readings().await;
-    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
-    let session = session.build().await.unwrap();
+    let session = session().await;
     // More than are looked up at once, before the readings and after them.
     let insert = format!(
         "INSERT INTO {}.buckets (sensor_id, metric, bucket) VALUES ('s', ?, ?)",
@@ -140,6 +140,22 @@ async fn many_buckets_of_uneven_metrics_are_read_whole_and_in_order() {
     }
 }
 
+/// The driver alone.
+async fn session() -> Session {
+    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
+    session.build().await.unwrap()
+}
+
+fn reading_of(sensor: &str) -> Reading {
+    Reading {
+        sensor: sensor.into(),
+        metric: "value".into(),
+        time: Timestamp::UNIX_EPOCH,
+        value: 1.0,
+        write_timestamp: 1,
+    }
+}
+
 /// As a file is noted that comes again and again while the settings of memory change: so often that
 /// there are more notes than are looked at in one pass.
 #[tokio::test(flavor = "multi_thread")]
@@ -147,13 +163,7 @@ async fn a_file_that_comes_again_in_other_parts_is_counted_and_taken_out_once() 
     const SENSORS: usize = 1_000;
     let keyspaces = Keyspaces::new();
     let store = keyspaces.shared_readings().await;
-    let reading = |sensor: usize| Reading {
-        sensor: format!("sensor-{sensor}").into(),
-        metric: "value".into(),
-        time: Timestamp::UNIX_EPOCH,
-        value: 1.0,
-        write_timestamp: 1,
-    };
+    let reading = |sensor| reading_of(&format!("sensor-{sensor}"));
     let readings: Vec<Reading> = (0..SENSORS).map(reading).collect();
     let [file, other] = [1, 2].map(|number| FileId::from_bytes([number; 16]));
     store.write(other, vec![reading(SENSORS)]).await.unwrap();
@@ -164,8 +174,7 @@ async fn a_file_that_comes_again_in_other_parts_is_counted_and_taken_out_once() 
         assert_eq!(store.count(file).await.unwrap(), SENSORS as u64);
     }
 
-    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
-    let session = session.build().await.unwrap();
+    let session = session().await;
     let insert = format!(
         "INSERT INTO {}.files (file, shard, list, partitions) VALUES (?, ?, ?, ?)",
         keyspaces.plan.readings
@@ -195,18 +204,10 @@ async fn a_file_that_comes_again_in_other_parts_is_counted_and_taken_out_once() 
 async fn a_partition_that_is_full_of_deletions_is_said_and_is_no_outage() {
     let keyspaces = Keyspaces::new();
     let store = keyspaces.shared_readings().await;
-    let reading = |sensor: &str| Reading {
-        sensor: sensor.into(),
-        metric: "value".into(),
-        time: Timestamp::UNIX_EPOCH,
-        value: 1.0,
-        write_timestamp: 1,
-    };
     let [buried, well] = [1, 2].map(|number| FileId::from_bytes([number; 16]));
-    store.write(buried, vec![reading("s")]).await.unwrap();
-    store.write(well, vec![reading("other")]).await.unwrap();
-    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
-    let session = session.build().await.unwrap();
+    store.write(buried, vec![reading_of("s")]).await.unwrap();
+    store.write(well, vec![reading_of("other")]).await.unwrap();
+    let session = session().await;
     let delete = format!(
         "DELETE FROM {}.readings
          WHERE sensor_id = 's' AND metric = 'value' AND bucket = 0 AND ts = ?",

@@ -11,6 +11,16 @@ use crate::keyspaces::{Keyspaces, plan};
 
 const TTL: Duration = Duration::from_secs(5);
 
+fn reading() -> Reading {
+    Reading {
+        sensor: "a".into(),
+        metric: "value".into(),
+        time: jiff::Timestamp::UNIX_EPOCH,
+        value: 1.0,
+        write_timestamp: 1,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn readings_go_when_their_time_is_over() {
     let keyspaces = Keyspaces::of(Plan {
@@ -20,19 +30,12 @@ async fn readings_go_when_their_time_is_over() {
     });
     let store = keyspaces.shared_readings().await;
     let file = FileId::from_bytes([1; 16]);
-    let reading = Reading {
-        sensor: "a".into(),
-        metric: "value".into(),
-        time: jiff::Timestamp::UNIX_EPOCH,
-        value: 1.0,
-        write_timestamp: 1,
-    };
     let query = Query {
         sensor: "a".to_owned(),
         ..Query::default()
     };
     let begin = std::time::Instant::now();
-    store.write(file, vec![reading]).await.unwrap();
+    store.write(file, vec![reading()]).await.unwrap();
     let before = store.page(&query, None, 10).await.unwrap().len();
     // A machine that is slow enough finds it gone already.
     assert!(before == 1 || begin.elapsed() > TTL, "{before}");
@@ -54,15 +57,8 @@ async fn a_time_to_live_that_the_database_cannot_keep_is_an_outage_that_names_th
         ..plan()
     });
     let store = keyspaces.shared_readings().await;
-    let reading = Reading {
-        sensor: "a".into(),
-        metric: "value".into(),
-        time: jiff::Timestamp::UNIX_EPOCH,
-        value: 1.0,
-        write_timestamp: 1,
-    };
     let written = store
-        .write(FileId::from_bytes([1; 16]), vec![reading])
+        .write(FileId::from_bytes([1; 16]), vec![reading()])
         .await;
     let Err(store::Error::Away { reason, .. }) = written else {
         panic!("{written:?}")

@@ -122,7 +122,7 @@ async fn a_node_that_takes_connections_and_says_nothing_is_away_before_long() {
     let plan = Keyspaces::new().plan;
     let access = server::access_to(&silent.address);
     let opening = store::cql::Readings::open(&access, &plan);
-    let opened = tokio::time::timeout(Duration::from_secs(90), opening).await;
+    let opened = tokio::time::timeout(Duration::from_secs(45), opening).await;
     let opened = opened.expect("it gives up").err();
     assert!(matches!(opened, Some(Error::Away { .. })), "{opened:?}");
 }
