@@ -15,14 +15,18 @@
 //! objects.copy.after:3=kill                  at the third
 //! journal.create.before@decision/=kill       at the first whose subject has `decision/` in it
 //! readings.write.before@incoming/bad=panic   a subject is a key, where the call knows one
+//! objects.copy.after@replay/=kill            at the first of a file's second way or a later one
 //! ```
 //!
-//! The lines of the log can be given as they are, with an action behind them. Release builds have
-//! no failpoints ([`ENABLED`]): there [`around`] answers the call itself.
+//! On such a way ([`on_way`]) `replay/` stands before every subject. The lines of the log can be
+//! given as they are, with an action behind them. Release builds have no failpoints ([`ENABLED`]):
+//! there [`around`] answers the call itself.
 
 mod call;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 mod registry;
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+mod scope;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 mod trigger;
 
@@ -32,7 +36,7 @@ pub use call::{Call, Moment};
 pub const ENABLED: bool = cfg!(any(debug_assertions, feature = "failpoints"));
 
 /// What a call is about: `kind/name`, or the name alone where the kind is empty. The log tells
-/// kinds apart and no names.
+/// kinds apart, and replays from first ways, and no names.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// Which sort of thing, where one call is made about several.
@@ -73,4 +77,23 @@ pub fn around<F: Future>(
 #[inline]
 pub fn around<F: Future>(_: Call, _: Subject<'_>, made: F) -> F {
     made
+}
+
+/// Does what belongs to one way of a file: its first (`replay` is 0), or a later one, whose
+/// failpoints are told apart. What it leaves to other tasks belongs to none.
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub fn on_way<F: Future>(replay: u32, work: F) -> impl Future<Output = F::Output> {
+    // On the heap, as above.
+    let mut work = Box::pin(work);
+    std::future::poll_fn(move |context| {
+        let _scope = scope::Scope::enter(replay > 0);
+        work.as_mut().poll(context)
+    })
+}
+
+/// Does what belongs to one way of a file.
+#[cfg(not(any(debug_assertions, feature = "failpoints")))]
+#[inline]
+pub fn on_way<F: Future>(_: u32, work: F) -> F {
+    work
 }

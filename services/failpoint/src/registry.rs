@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, raise};
 
+use crate::scope::is_replay;
 use crate::trigger::{Action, Trigger};
 use crate::{Call, Moment, Subject};
 
@@ -29,17 +30,18 @@ struct Registry {
 /// Each point once.
 struct Log {
     file: File,
-    seen: Mutex<HashSet<(Call, Moment, &'static str)>>,
+    seen: Mutex<HashSet<(Call, Moment, bool, &'static str)>>,
 }
 
 /// Says that a point was hit, and does what was asked for there.
 pub(crate) fn hit(call: Call, moment: Moment, subject: Subject<'_>) {
     let Some(registry) = &*REGISTRY else { return };
+    let replay = is_replay();
     if let Some(log) = &registry.log {
-        log.note(call, moment, subject.kind);
+        log.note(call, moment, replay, subject.kind);
     }
     for trigger in &registry.triggers {
-        match trigger.hit(call, moment, subject) {
+        match trigger.hit(call, moment, replay, subject) {
             None => {}
             Some(Action::Kill) => kill(),
             Some(Action::Panic) => panic!("failpoint {call}.{moment}"),
@@ -79,12 +81,14 @@ impl Registry {
 
 impl Log {
     /// Before anything happens at the point, and whole: processes may share the file.
-    fn note(&self, call: Call, moment: Moment, kind: &'static str) {
+    fn note(&self, call: Call, moment: Moment, replay: bool, kind: &'static str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.insert((call, moment, kind)) {
-            let line = match kind {
-                "" => format!("{call}.{moment}\n"),
-                kind => format!("{call}.{moment}@{kind}/\n"),
+        if seen.insert((call, moment, replay, kind)) {
+            let line = match (replay, kind) {
+                (false, "") => format!("{call}.{moment}\n"),
+                (true, "") => format!("{call}.{moment}@replay/\n"),
+                (false, kind) => format!("{call}.{moment}@{kind}/\n"),
+                (true, kind) => format!("{call}.{moment}@replay/{kind}/\n"),
             };
             if let Err(error) = (&self.file).write_all(line.as_bytes()) {
                 eprintln!("LANDFALL_TEST_FAILPOINT_LOG: {error}");

@@ -72,19 +72,24 @@ impl Trigger {
     }
 
     /// Counts the hit if it is one of this point's; answers what is to happen.
-    pub(crate) fn hit(&self, call: Call, moment: Moment, subject: Subject<'_>) -> Option<Action> {
-        if (call, moment) != (self.call, self.moment) || !self.fits(subject) {
+    pub(crate) fn hit(
+        &self,
+        call: Call,
+        moment: Moment,
+        replay: bool,
+        subject: Subject<'_>,
+    ) -> Option<Action> {
+        if (call, moment) != (self.call, self.moment) || !self.fits(replay, subject) {
             return None;
         }
         let number = 1 + self.hits.fetch_add(1, Ordering::Relaxed);
         (number == self.number).then_some(self.action)
     }
 
-    fn fits(&self, subject: Subject<'_>) -> bool {
-        match subject.kind {
-            "" => subject.name.contains(&self.part),
-            kind => format!("{kind}/{}", subject.name).contains(&self.part),
-        }
+    fn fits(&self, replay: bool, Subject { kind, name }: Subject<'_>) -> bool {
+        let way = if replay { "replay/" } else { "" };
+        let slash = if kind.is_empty() { "" } else { "/" };
+        format!("{way}{kind}{slash}{name}").contains(&self.part)
     }
 }
 
@@ -99,7 +104,12 @@ mod tests {
     }
 
     fn at(trigger: &Trigger, name: &str) -> Option<Action> {
-        trigger.hit(Call::ObjectsCopy, Moment::After, Subject::named(name))
+        trigger.hit(
+            Call::ObjectsCopy,
+            Moment::After,
+            false,
+            Subject::named(name),
+        )
     }
 
     #[test]
@@ -116,8 +126,9 @@ mod tests {
     fn other_points_and_subjects_are_not_counted() {
         let second = trigger("objects.copy.after:2@bad:1@x=y=kill");
         let other = Subject::named("bad:1@x=y");
-        assert_eq!(second.hit(Call::ObjectsCopy, Moment::Before, other), None);
-        assert_eq!(second.hit(Call::ObjectsHead, Moment::After, other), None);
+        let hit = |call, moment| second.hit(call, moment, false, other);
+        assert_eq!(hit(Call::ObjectsCopy, Moment::Before), None);
+        assert_eq!(hit(Call::ObjectsHead, Moment::After), None);
         assert_eq!(at(&second, "in/good"), None);
         assert_eq!(at(&second, "in/bad:1@x=y.csv"), None);
         assert_eq!(at(&second, "in/bad:1@x=y.csv"), Some(Action::Kill));
@@ -126,11 +137,31 @@ mod tests {
     #[test]
     fn a_kind_stands_before_the_name() {
         let claims = trigger("journal.create.before@claim/a=kill");
-        let hit =
-            |kind, name| claims.hit(Call::JournalCreate, Moment::Before, Subject { kind, name });
+        let hit = |kind, name| {
+            let subject = Subject { kind, name };
+            claims.hit(Call::JournalCreate, Moment::Before, false, subject)
+        };
         assert_eq!(hit("decision", "a"), None);
         assert_eq!(hit("claim", "b"), None);
         assert_eq!(hit("claim", "ab"), Some(Action::Kill));
+    }
+
+    #[test]
+    fn a_replay_stands_before_kind_and_name() {
+        let hit = |trigger: &Trigger, replay, kind, name| {
+            let subject = Subject { kind, name };
+            trigger.hit(Call::Publish, Moment::Before, replay, subject)
+        };
+        let killed = Some(Action::Kill);
+        let replays = trigger("publish.before@replay/=kill");
+        assert_eq!(hit(&replays, false, "moved", "a"), None);
+        assert_eq!(hit(&replays, true, "", "a"), killed);
+        let moved = trigger("publish.before@replay/moved/=kill");
+        assert_eq!(hit(&moved, false, "moved", "a"), None);
+        assert_eq!(hit(&moved, true, "ingested", "a"), None);
+        assert_eq!(hit(&moved, true, "moved", "a"), killed);
+        let any = trigger("publish.before@moved/=kill");
+        assert_eq!(hit(&any, true, "moved", "a"), killed);
     }
 
     #[test]

@@ -63,7 +63,13 @@ fn it_is_killed_at_the_point_and_the_log_says_what_was_hit_until_then() {
         (
             "publish.before:3=kill",
             "one\ntwo\n",
-            "publish.before@moved/\npublish.after@moved/\n",
+            "publish.before@moved/\npublish.after@moved/\npublish.before@replay/moved/\n",
+        ),
+        (
+            "publish.after@replay/=kill",
+            "one\ntwo\nthree\n",
+            "publish.before@moved/\npublish.after@moved/\n\
+             publish.before@replay/moved/\npublish.after@replay/moved/\n",
         ),
         (
             "publish.after@moved/two=kill",

@@ -64,7 +64,10 @@ impl Loop {
         event: Option<&Result<Event, String>>,
     ) -> Result<(), Trouble> {
         match (&self.work, event) {
-            (Work::Steps(step), Some(Ok(event))) => self.step(step, message, event).await,
+            (Work::Steps(step), Some(Ok(event))) => {
+                let (_, replay) = event.about();
+                failpoint::on_way(replay, self.step(step, message, event)).await
+            }
             (Work::Steps(_), Some(Err(reason))) => Err(Trouble::Reject {
                 reason: reason.clone(),
             }),
