@@ -1,10 +1,8 @@
 //! Where readings and journals are kept: one trait each, with a database behind it.
 //!
 //! `SQLite` is for one machine, CQL (`ScyllaDB`, Cassandra) for any number of them. What every
-//! implementation must do is in the module `conformance`, which each of them passes.
+//! implementation must do is in the crate `conformance`, which each of them passes.
 
-#[cfg(feature = "conformance")]
-pub mod conformance;
 pub mod cql;
 mod error;
 pub mod journal;

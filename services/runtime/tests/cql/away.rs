@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use conformance::journal::event;
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use proto::User;
 use runtime::Trouble;
 use runtime::config::store::Config;
-use store::conformance::journal::event;
 use store::journal::{Cell, Register};
 use store::readings::{Query, Reading};
 use store::{Error, Journal, Readings};

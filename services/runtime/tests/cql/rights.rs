@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use conformance::journal::event;
 use jiff::Timestamp;
 use proto::{FileId, User};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use runtime::Trouble;
 use runtime::config::secret::Secret;
-use store::conformance::journal::event;
 use store::journal::{Cell, Register};
 use store::readings::{Query, Reading};
 use store::{Error, Journal};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use conformance::readings;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use proto::FileId;
@@ -10,7 +11,6 @@ use scylla::client::session_builder::SessionBuilder;
 use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::value::CqlTimestamp;
 use store::Readings;
-use store::conformance::readings;
 use store::cql::Plan;
 use store::readings::{Query, Reading, Stored};
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use store::conformance::Stores;
+use conformance::Stores;
 use store::{Journal, Readings};
 
 use crate::keyspaces::Keyspaces;
@@ -17,4 +17,4 @@ impl Stores for Keyspaces {
     }
 }
 
-store::conformance!(Keyspaces::new());
+conformance::suite!(Keyspaces::new());

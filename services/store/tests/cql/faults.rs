@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use conformance::journal::event;
 use jiff::Timestamp;
 use proto::FileId;
 use servers::Cassandra;
 use servers::cassandra::Options;
-use store::conformance::journal::event;
 use store::journal::Cell;
 use store::readings::Reading;
 use store::{Error, Journal, Readings};

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use conformance::journal::event;
 use jiff::Timestamp;
 use store::Journal;
-use store::conformance::journal::event;
 use store::journal::{Cell, Register};
 
 use crate::keyspaces::Keyspaces;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use store::conformance::Stores;
+use conformance::Stores;
 use store::{Journal, Readings, sqlite};
 use tempfile::TempDir;
 
@@ -26,4 +26,4 @@ impl Stores for Files {
     }
 }
 
-store::conformance!(Files::new());
+conformance::suite!(Files::new());

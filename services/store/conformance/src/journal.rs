@@ -9,7 +9,7 @@ use proto::{Data, Event, File, FileId, User, Version};
 
 use super::Stores;
 pub use super::registers::*;
-use crate::journal::{Cell, Register, Settled};
+use store::journal::{Cell, Register, Settled};
 
 /// Each case by name.
 #[doc(hidden)]

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::Stores;
 use super::journal::{TASKS, unwrapped};
-use crate::Journal;
-use crate::journal::{Overdue, Register};
+use store::Journal;
+use store::journal::{Overdue, Register};
 
 /// 50 tasks at two openings.
 pub async fn of_many_values_created_in_a_register_one_stays_and_everyone_reads_it(

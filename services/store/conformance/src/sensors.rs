@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::Stores;
 use super::readings::{all_of, file_id, reading};
-use crate::Readings;
-use crate::readings::{Query, Reading, Series, Stored};
+use store::Readings;
+use store::readings::{Query, Reading, Series, Stored};
 
 const DAY: i64 = 86_400_000;
 

@@ -11,9 +11,9 @@ use proptest::test_runner::{Config, TestRunner};
 use proto::FileId;
 
 use super::{Stores, wait};
-use crate::Readings;
-use crate::readings::{Query, Reading};
-use crate::write_timestamp::{WriteTimestamps, first_of};
+use store::Readings;
+use store::readings::{Query, Reading};
+use store::write_timestamp::{WriteTimestamps, first_of};
 
 /// Plans that are tried, each with sensors of its own.
 const PLANS: usize = 2_000;
@@ -23,6 +23,8 @@ const AT_ONCE: usize = 64;
 const FILES: u8 = 3;
 const SENSORS: u8 = 2;
 const SECONDS: u8 = 4;
+/// Rows of one part that may be there, of which each has a bit: all of them.
+const ALL: u8 = u8::MAX;
 
 /// Every step of a file's life, one after the other.
 pub async fn of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way(stores: &impl Stores) {
@@ -99,8 +101,14 @@ type Parts = Vec<BTreeMap<Cell, f64>>;
 /// What happens to a store.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A way of a file is written, or so many of its parts, until whoever writes dies.
-    Write { file: u8, way: u8, parts: usize },
+    /// A way of a file is written, or so many of its parts, until whoever writes dies: of the last
+    /// one the rows at the bits of `rows` are there, as between two batches.
+    Write {
+        file: u8,
+        way: u8,
+        parts: usize,
+        rows: u8,
+    },
     /// What a file's ways before this one wrote is taken out.
     Retract { file: u8, way: u8 },
 }
@@ -118,15 +126,22 @@ fn plans() -> impl Strategy<Value = Plan> {
     let way = prop::collection::vec(part, 1..4);
     let file = prop::collection::vec(way, 1..4);
     let files = prop::collection::vec(file, usize::from(FILES));
-    let write = (0..FILES, 0..3_u8, 0..4_usize);
-    let write = write.prop_map(|(file, way, parts)| Step::Write { file, way, parts });
+    let rows = prop_oneof![Just(ALL), any::<u8>()];
+    let write = (0..FILES, 0..3_u8, 0..4_usize, rows);
+    let write = write.prop_map(|(file, way, parts, rows)| Step::Write {
+        file,
+        way,
+        parts,
+        rows,
+    });
     let retract = (0..FILES, 0..5_u8).prop_map(|(file, way)| Step::Retract { file, way });
     let steps = prop::collection::vec(prop_oneof![2 => write, 1 => retract], 1..12);
     (files, steps).prop_map(|(files, steps)| Plan { files, steps })
 }
 
 /// Against a model, thousands of plans: random files, lines and ways, in any order and any number of
-/// times, broken off between two parts and begun again, retracted in between and written later.
+/// times, broken off between two parts or within one and begun again, retracted in between and
+/// written later.
 pub async fn whatever_is_written_and_retracted_in_whatever_order_is_as_the_model_has_it(
     stores: &impl Stores,
 ) {
@@ -211,7 +226,12 @@ async fn run(replicas: &[Arc<dyn Readings>; 2], number: u32, plan: &Plan) -> Res
     for (at, step) in plan.steps.iter().enumerate() {
         let store = &replicas[at % 2];
         match *step {
-            Step::Write { file, way, parts } => {
+            Step::Write {
+                file,
+                way,
+                parts,
+                rows,
+            } => {
                 let ways = &plan.files[usize::from(file)];
                 let way = usize::from(way) % ways.len();
                 let replay = u32::try_from(way).unwrap() * 2;
@@ -220,7 +240,7 @@ async fn run(replicas: &[Arc<dyn Readings>; 2], number: u32, plan: &Plan) -> Res
                 let timestamps =
                     WriteTimestamps::new(order(file), id(number, file), replay, count, order(file));
                 let timestamps = timestamps.map_err(|error| error.to_string())?;
-                for (part, of) in (0..count).zip(all).take(parts) {
+                for (part, of) in (0..count).zip(&begun(all, parts, rows)) {
                     let timestamp = timestamps.part(part).map_err(|error| error.to_string())?;
                     let readings = of
                         .iter()
@@ -242,6 +262,23 @@ async fn run(replicas: &[Arc<dyn Readings>; 2], number: u32, plan: &Plan) -> Res
         }
     }
     check(&replicas[0], number, &model).await
+}
+
+/// What whoever writes so many parts leaves: all of them, but of the last the rows at the bits of
+/// `rows`.
+fn begun(all: &Parts, parts: usize, rows: u8) -> Parts {
+    let mut begun: Parts = all.iter().take(parts).cloned().collect();
+    if begun.len() == parts
+        && let Some(last) = begun.last_mut()
+    {
+        let mut bits = rows;
+        last.retain(|_, _| {
+            let there = bits & 1 == 1;
+            bits >>= 1;
+            there
+        });
+    }
+    begun
 }
 
 async fn check(store: &Arc<dyn Readings>, number: u32, model: &Model) -> Result<(), String> {

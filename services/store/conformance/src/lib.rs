@@ -1,7 +1,7 @@
 //! What every store must do, as tests: each kind of store passes them all.
 //!
 //! ```text
-//! store::conformance!(Files::new());
+//! conformance::suite!(Files::new());
 //! ```
 //!
 //! makes a test of each case, with a new set of stores.
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Journal, Readings};
+use store::{Journal, Readings};
 
 pub mod journal;
 mod order;
@@ -34,17 +34,17 @@ pub trait Stores: Send + Sync + 'static {
 
 /// Makes a test of each case of the suite. The argument makes a [`Stores`] with nothing in it.
 #[macro_export]
-macro_rules! conformance {
+macro_rules! suite {
     ($stores:expr) => {
         mod journal {
             #[allow(unused_imports)]
             use super::*;
-            $crate::journal_cases!($crate::conformance_test, $stores);
+            $crate::journal_cases!($crate::case, $stores);
         }
         mod readings {
             #[allow(unused_imports)]
             use super::*;
-            $crate::readings_cases!($crate::conformance_test, $stores);
+            $crate::readings_cases!($crate::case, $stores);
         }
     };
 }
@@ -52,12 +52,12 @@ macro_rules! conformance {
 /// One test of the suite.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! conformance_test {
+macro_rules! case {
     ($module:ident, $stores:expr, $($case:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $case() {
-                $crate::conformance::$module::$case(&$stores).await;
+                $crate::$module::$case(&$stores).await;
             }
         )*
     };

@@ -11,9 +11,9 @@ use proptest::test_runner::{Config, TestRunner};
 use proto::FileId;
 
 use super::{Stores, wait};
-use crate::Readings;
-use crate::readings::{Query, Reading};
-use crate::write_timestamp::WriteTimestamps;
+use store::Readings;
+use store::readings::{Query, Reading};
+use store::write_timestamp::WriteTimestamps;
 
 /// Sensor, metric and second.
 type Cell = (u8, u8, u8);

@@ -17,7 +17,7 @@ pub use super::sensors::{
     readings_that_lie_far_apart_are_found_at_once, sensors_are_listed_in_the_order_of_their_names,
     ten_thousand_sensors_are_listed_once_each,
 };
-use crate::readings::{Query, Reading, Stored};
+use store::readings::{Query, Reading, Stored};
 
 /// Each case by name.
 #[doc(hidden)]
@@ -318,7 +318,7 @@ pub async fn what_is_not_finite_is_refused(stores: &impl Stores) {
         };
         let readings = vec![reading("plant-7", 0, 1), bad];
         let error = store.write(file_id(1), readings).await.unwrap_err();
-        assert!(matches!(error, crate::Error::Broken(_)));
+        assert!(matches!(error, store::Error::Broken(_)));
         assert!(error.to_string().contains("plant-7"), "{error}");
     }
     assert_eq!(store.count(file_id(1)).await.unwrap(), 0);
