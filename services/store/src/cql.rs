@@ -26,6 +26,7 @@ mod series;
 mod shard;
 mod tables;
 mod together;
+mod worth;
 mod written;
 
 pub use cluster::Access;

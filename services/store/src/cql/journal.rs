@@ -13,6 +13,7 @@ use super::outcomes::{Outcome, Outcomes};
 use super::registers::{Registers, Row};
 use super::schema::{self, Plan};
 use super::together::all;
+use super::worth::{self, Worth};
 use crate::journal::{Cell, Created, Entry, Overdue, Page, Position, Register, Settled};
 use crate::{Error, Result};
 
@@ -36,17 +37,6 @@ pub struct Journal {
     agenda: Agenda,
     locks: Vec<Mutex<()>>,
     hasher: RandomState,
-}
-
-/// What an entry of the agenda is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Worth {
-    /// The row is what the entry says.
-    Live,
-    /// It is out of date for good.
-    Dead,
-    /// The write that it is about may still come.
-    Open,
 }
 
 impl Journal {
@@ -128,42 +118,6 @@ fn cell_of(name: &str) -> Option<Cell> {
     })
 }
 
-/// What an entry of [`List::Unpublished`] is worth.
-fn worth_publishing(item: &Item, outcome: Option<&Outcome>) -> Worth {
-    match outcome {
-        Some(outcome) if i64::from(outcome.generation) < item.revision => Worth::Open,
-        Some(outcome)
-            if outcome.published.is_none()
-                && outcome.settled == item.time
-                && i64::from(outcome.generation) == item.revision =>
-        {
-            Worth::Live
-        }
-        Some(_) => Worth::Dead,
-        None => Worth::Open,
-    }
-}
-
-/// What an entry of [`List::Due`] is worth.
-fn worth_waking(item: &Item, row: Option<&Row>) -> Worth {
-    match row {
-        Some(row) if row.revision < item.revision => Worth::Open,
-        Some(row) if row.revision == item.revision && row.due == Some(item.time) => Worth::Live,
-        Some(_) => Worth::Dead,
-        None => Worth::Open,
-    }
-}
-
-/// What an entry of [`List::Marked`] or [`List::Written`] is worth. `now` is the time that the row
-/// has.
-fn worth_forgetting(item: &Item, now: Option<i64>) -> Worth {
-    match now {
-        Some(now) if now == item.time => Worth::Live,
-        Some(now) if now > item.time => Worth::Dead,
-        Some(_) | None => Worth::Open,
-    }
-}
-
 #[async_trait]
 impl crate::Journal for Journal {
     async fn settle(&self, event: &Event) -> Result<Settled> {
@@ -179,7 +133,7 @@ impl crate::Journal for Journal {
             .create(&self.cluster, cell, &text, settled)
             .await?;
         drop(lock);
-        let worth = worth_publishing(&item, Some(&stored));
+        let worth = worth::publishing(&item, Some(&stored));
         self.tidy(&List::Unpublished, &item, worth).await?;
         self.understood(&stored)
     }
@@ -255,7 +209,7 @@ impl crate::Journal for Journal {
             };
             place = last.place();
             for (item, cell, outcome) in self.outcomes_of(&items).await? {
-                let worth = worth_publishing(item, outcome.as_ref());
+                let worth = worth::publishing(item, outcome.as_ref());
                 self.tidy(&list, item, worth).await?;
                 let Some(outcome) = outcome.filter(|_| worth == Worth::Live) else {
                     continue;
@@ -408,7 +362,7 @@ impl crate::Journal for Journal {
             let Some(end) = items.last() else { break };
             place = end.place();
             for (item, row) in self.rows_of(&items).await? {
-                let worth = worth_waking(item, row.as_ref());
+                let worth = worth::waking(item, row.as_ref());
                 self.tidy(&list, item, worth).await?;
                 if let Some(row) = row.filter(|_| worth == Worth::Live) {
                     overdue.push(Overdue {
@@ -481,7 +435,7 @@ impl Journal {
         };
         let Register { kind, name } = register;
         let item = Item::new(due, kind, name, row.revision);
-        match worth_waking(&item, now) {
+        match worth::waking(&item, now) {
             Worth::Dead => self.remove(&List::Due((*kind).to_owned()), &item).await,
             Worth::Live | Worth::Open => Ok(()),
         }
@@ -583,13 +537,13 @@ impl Journal {
             };
             let outcome = self.outcomes.read(cluster, cell).await?;
             let marked = outcome.and_then(|outcome| outcome.marked);
-            let worth = worth_forgetting(item, marked);
+            let worth = worth::forgetting(item, marked);
             let gone =
                 worth == Worth::Live && self.outcomes.forget(cluster, cell, item.time).await?;
             (worth, gone)
         } else {
             let row = self.registers.read(cluster, &item.kind, &item.name).await?;
-            let worth = worth_forgetting(item, row.as_ref().map(|row| row.written));
+            let worth = worth::forgetting(item, row.as_ref().map(|row| row.written));
             let gone = match row {
                 Some(row) if worth == Worth::Live => {
                     let name = (item.kind.as_str(), item.name.as_str());
@@ -611,48 +565,6 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn outcome(generation: i32, published: Option<i64>) -> Outcome {
-        Outcome {
-            event: String::new(),
-            settled: 7,
-            generation,
-            published,
-            marked: published,
-        }
-    }
-
-    #[test]
-    fn an_entry_is_out_of_date_only_once_its_write_cannot_come_any_more() {
-        let item = |time, revision| Item::new(time, "", "", revision);
-        let publishing = |time, revision, outcome: Option<Outcome>| {
-            worth_publishing(&item(time, revision), outcome.as_ref())
-        };
-        assert_eq!(publishing(7, 0, None), Worth::Open);
-        assert_eq!(publishing(7, 0, Some(outcome(0, None))), Worth::Live);
-        assert_eq!(publishing(6, 0, Some(outcome(0, None))), Worth::Dead);
-        assert_eq!(publishing(7, 0, Some(outcome(0, Some(1)))), Worth::Dead);
-        // The mark is about to be taken back.
-        assert_eq!(publishing(7, 1, Some(outcome(0, Some(1)))), Worth::Open);
-        assert_eq!(publishing(7, 1, Some(outcome(1, None))), Worth::Live);
-        assert_eq!(publishing(7, 0, Some(outcome(1, None))), Worth::Dead);
-
-        let row = |revision, due| Row::new(&[], revision, due);
-        let due = Timestamp::from_microsecond(7).ok();
-        let waking =
-            |time, revision, row: Option<Row>| worth_waking(&item(time, revision), row.as_ref());
-        assert_eq!(waking(7, 1, None), Worth::Open);
-        assert_eq!(waking(7, 2, Some(row(1, due))), Worth::Open);
-        assert_eq!(waking(7, 1, Some(row(1, due))), Worth::Live);
-        assert_eq!(waking(7, 1, Some(row(1, None))), Worth::Dead);
-        assert_eq!(waking(6, 1, Some(row(1, due))), Worth::Dead);
-        assert_eq!(waking(7, 1, Some(row(2, due))), Worth::Dead);
-
-        assert_eq!(worth_forgetting(&item(7, 1), None), Worth::Open);
-        assert_eq!(worth_forgetting(&item(7, 1), Some(6)), Worth::Open);
-        assert_eq!(worth_forgetting(&item(7, 1), Some(7)), Worth::Live);
-        assert_eq!(worth_forgetting(&item(7, 1), Some(8)), Worth::Dead);
-    }
 
     #[test]
     fn cells_are_in_the_order_of_files_and_replays() {

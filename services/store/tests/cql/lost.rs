@@ -1,6 +1,8 @@
 //! Whichever request is lost, or answer to one, in the middle of whatever the journal does: it
 //! does it, and says what became of it.
 
+mod deaths;
+
 use std::sync::Arc;
 
 use conformance::journal::event;

@@ -1,12 +1,19 @@
-//! A wire to the server that loses what it is told to lose, and treats batches as a server in
-//! trouble does.
+//! A wire to the server that loses what it is told to lose, ends with the process that it is told
+//! dies, and treats requests as a server in trouble does.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+
+/// What a request is, by its opcode.
+const EXECUTE: u8 = 0x0a;
+const BATCH: u8 = 0x0d;
 
 /// What is lost, and the connection with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +22,7 @@ pub(crate) enum Loss {
     Answer,
 }
 
-/// What becomes of a batch.
+/// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// It is applied, and the answer never comes.
@@ -28,32 +35,40 @@ pub(crate) enum Trouble {
 pub(crate) struct Proxy {
     pub(crate) address: String,
     plan: Arc<Mutex<Plan>>,
+    death: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 #[derive(Default)]
 struct Plan {
-    /// Executions still to be let through, and what is lost of the one after them.
+    /// Executions and batches still to be let through, and what is lost of the one after them.
     loss: Option<(usize, Loss)>,
-    /// Every how many batches one is in trouble, within how many more, and in which.
-    trouble: Option<(usize, usize, Trouble)>,
+    /// Whether the process dies of that loss.
+    deadly: bool,
+    /// Whether it has: nothing that comes from it is let through any more.
+    dead: bool,
+    /// Of which requests every how many one is in trouble, within how many more, and in which.
+    trouble: Option<(u8, usize, usize, Trouble)>,
 }
 
 impl Proxy {
     pub(crate) async fn start(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let plan = Arc::new(Mutex::new(Plan::default()));
-        let (server, of_task) = (server.to_owned(), Arc::clone(&plan));
+        let (plan, death) = (Arc::<Mutex<Plan>>::default(), Arc::<Notify>::default());
+        let of_task = (Arc::clone(&plan), Arc::clone(&death));
+        let server = server.to_owned();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&server).await.unwrap();
-                tokio::spawn(relay(client, server, Arc::clone(&of_task)));
+                let (plan, death) = of_task.clone();
+                tokio::spawn(relay(client, server, plan, death));
             }
         });
         Self {
             address,
             plan,
+            death,
             task,
         }
     }
@@ -71,27 +86,46 @@ impl Proxy {
         Self {
             address,
             plan: Arc::default(),
+            death: Arc::default(),
             task,
         }
     }
 
-    /// Loses a part of the execution that comes after `passed` others.
+    /// Loses a part of the execution, or batch, that comes after `passed` others.
     pub(crate) fn lose(&self, passed: usize, loss: Loss) {
         self.plan.lock().unwrap().loss = Some((passed, loss));
+    }
+
+    /// Loses the one after so many as if the process died then: nothing comes to the server any
+    /// more, and no answer back. [`Self::death`] tells when.
+    pub(crate) fn doom(&self, passed: usize) {
+        let mut plan = self.plan.lock().unwrap();
+        plan.loss = Some((passed, Loss::Request));
+        plan.deadly = true;
+    }
+
+    /// Waits until the process has died, and the server has done what still came to it.
+    pub(crate) async fn death(&self) {
+        self.death.notified().await;
     }
 
     /// Every eighth batch is in trouble, until so many were. (More often, and a batch might be
     /// refused each time it is tried.)
     pub(crate) fn trouble(&self, batches: usize, trouble: Trouble) {
-        self.plan.lock().unwrap().trouble = Some((8, 8 * batches, trouble));
+        self.plan.lock().unwrap().trouble = Some((BATCH, 8, 8 * batches, trouble));
+    }
+
+    /// The same with executions.
+    pub(crate) fn trouble_executions(&self, executions: usize, trouble: Trouble) {
+        self.plan.lock().unwrap().trouble = Some((EXECUTE, 8, 8 * executions, trouble));
     }
 
     /// Every batch is in trouble from now on.
     pub(crate) fn trouble_all(&self, trouble: Trouble) {
-        self.plan.lock().unwrap().trouble = Some((1, usize::MAX, trouble));
+        self.plan.lock().unwrap().trouble = Some((BATCH, 1, usize::MAX, trouble));
     }
 
-    /// Whether as many batches were in trouble as were to be.
+    /// Whether as many requests were in trouble as were to be.
     pub(crate) fn is_over(&self) -> bool {
         self.plan.lock().unwrap().trouble.is_none()
     }
@@ -114,10 +148,16 @@ impl Drop for Proxy {
 }
 
 impl Plan {
-    /// What is lost of this execution.
-    fn next(&mut self) -> Option<Loss> {
+    /// What is lost of a request.
+    fn loss_of(&mut self, opcode: u8) -> Option<Loss> {
+        if ![EXECUTE, BATCH].contains(&opcode) {
+            return None;
+        }
         match self.loss.take() {
-            Some((0, loss)) => Some(loss),
+            Some((0, loss)) => {
+                self.dead = self.deadly;
+                Some(loss)
+            }
             Some((passed, loss)) => {
                 self.loss = Some((passed - 1, loss));
                 None
@@ -126,25 +166,35 @@ impl Plan {
         }
     }
 
-    /// In which trouble this batch is.
-    fn next_batch(&mut self) -> Option<Trouble> {
-        let (every, left, trouble) = self.trouble?;
-        self.trouble = (left > 1).then_some((every, left - 1, trouble));
+    /// In which trouble a request is.
+    fn trouble_of(&mut self, opcode: u8) -> Option<Trouble> {
+        let (of, every, left, trouble) = self.trouble.filter(|(of, ..)| *of == opcode)?;
+        self.trouble = (left > 1).then_some((of, every, left - 1, trouble));
         left.is_multiple_of(every).then_some(trouble)
     }
 }
 
-async fn relay(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>) {
-    const EXECUTE: u8 = 0x0a;
-    const BATCH: u8 = 0x0d;
+async fn relay(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>, death: Arc<Notify>) {
     let (mut from_client, to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let to_client = tokio::sync::Mutex::new(to_client);
     let lost = Mutex::new(None);
     let unanswered = Mutex::new(HashSet::new());
+    // Requests that the server has and has not answered.
+    let under_way = Mutex::new(HashSet::new());
+    let is_at_rest = || under_way.lock().unwrap().is_empty();
+    let is_dead = || plan.lock().unwrap().dead;
+    let died_here = AtomicBool::new(false);
     let answers = async {
         while let Some(frame) = read(&mut from_server).await {
             let stream = [frame[2], frame[3]];
+            under_way.lock().unwrap().remove(&stream);
+            if is_dead() {
+                if died_here.load(Relaxed) && is_at_rest() {
+                    break;
+                }
+                continue;
+            }
             if *lost.lock().unwrap() == Some(stream) {
                 break;
             }
@@ -158,18 +208,21 @@ async fn relay(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>) {
     };
     let requests = async {
         while let Some(frame) = read(&mut from_client).await {
-            let stream = [frame[2], frame[3]];
-            if frame[4] == EXECUTE {
-                match plan.lock().unwrap().next() {
-                    Some(Loss::Request) => break,
-                    Some(Loss::Answer) => *lost.lock().unwrap() = Some(stream),
-                    None => {}
-                }
+            if is_dead() {
+                continue;
             }
-            let trouble = match frame[4] {
-                BATCH => plan.lock().unwrap().next_batch(),
-                _ => None,
+            let (stream, opcode) = ([frame[2], frame[3]], frame[4]);
+            let (loss, trouble) = {
+                let mut plan = plan.lock().unwrap();
+                (plan.loss_of(opcode), plan.trouble_of(opcode))
             };
+            died_here.store(loss.is_some() && is_dead(), Relaxed);
+            match loss {
+                Some(Loss::Request) if is_dead() && !is_at_rest() => continue,
+                Some(Loss::Request) => break,
+                Some(Loss::Answer) => *lost.lock().unwrap() = Some(stream),
+                None => {}
+            }
             match trouble {
                 Some(Trouble::Overloaded) => {
                     let answer = overloaded(stream);
@@ -183,6 +236,7 @@ async fn relay(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>) {
                 }
                 None => {}
             }
+            under_way.lock().unwrap().insert(stream);
             if to_server.write_all(&frame).await.is_err() {
                 break;
             }
@@ -191,6 +245,9 @@ async fn relay(client: TcpStream, server: TcpStream, plan: Arc<Mutex<Plan>>) {
     tokio::select! {
         () = answers => {}
         () = requests => {}
+    }
+    if died_here.into_inner() {
+        death.notify_one();
     }
 }
 
