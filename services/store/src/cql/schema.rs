@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cluster::{Access, Cluster};
 use super::fault;
-use super::tables::{Column, Role, Table};
+use super::tables::{BY_DATA_CENTER, Column, Role, Table};
 use crate::{Error, Result};
 
 /// A reading's partition is its sensor, metric and bucket: the times of one bucket's width.
@@ -91,7 +91,8 @@ pub struct Plan {
     pub readings: String,
     /// Keyspace of the journals.
     pub journals: String,
-    /// Replicas in each data center, by its name. Where it is empty: one, in each there is.
+    /// Replicas in each data center, by its name. Where it is empty: one in each there is, and what
+    /// a keyspace has that is there already.
     pub replication: BTreeMap<String, u32>,
     /// Width of a bucket. Fixed when the tables are made.
     pub bucket: Duration,
@@ -164,7 +165,11 @@ async fn create(cluster: &Cluster, keyspace: String, tables: &[Table], more: &st
     for table in tables {
         cluster.define(table.create() + more).await?;
     }
-    match difference(cluster, tables).await? {
+    let difference = match difference(cluster, tables).await? {
+        None => replication_differs(cluster, tables).await?,
+        difference => difference,
+    };
+    match difference {
         None => Ok(()),
         Some(difference) => Err(Error::Broken(format!("{}: {difference}", cluster.name()))),
     }
@@ -173,9 +178,21 @@ async fn create(cluster: &Cluster, keyspace: String, tables: &[Table], more: &st
 /// Looks whether the tables are what they should be. If they are not, that is an outage: whoever
 /// runs `landfall setup` or mends the settings ends it.
 pub(super) async fn verify(cluster: &Cluster, tables: &[Table]) -> Result<()> {
-    match difference(cluster, tables).await? {
-        None => Ok(()),
-        Some(difference) => Err(fault::away(cluster.name(), &difference)),
+    if let Some(difference) = difference(cluster, tables).await? {
+        return Err(fault::away(cluster.name(), &difference));
+    }
+    // Everything works, and has to while replicas are added: that takes hours, and a step at a time.
+    if let Some(difference) = replication_differs(cluster, tables).await? {
+        tracing::warn!(store = cluster.name(), "{difference}");
+    }
+    Ok(())
+}
+
+/// How replication differs from what was stated, in words. All tables are of one keyspace.
+async fn replication_differs(cluster: &Cluster, tables: &[Table]) -> Result<Option<String>> {
+    match tables.first() {
+        Some(table) => table.replication_differs(cluster).await,
+        None => Ok(None),
     }
 }
 
@@ -248,6 +265,7 @@ impl Plan {
         let ttl = self.ttl.map_or(0, |ttl| ttl.as_secs());
         let of = |name: &str, columns, ttl, compaction| Table {
             keyspace: self.readings.clone(),
+            replication: self.replication.clone(),
             name: name.to_owned(),
             columns,
             comment: format!(
@@ -276,6 +294,7 @@ impl Plan {
     pub(super) fn tables_of_journal(&self, service: &str) -> [Table; 3] {
         let of = |name: &str, columns, grace| Table {
             keyspace: self.journals.clone(),
+            replication: self.replication.clone(),
             name: format!("{service}_{name}"),
             columns,
             comment: format!("Landfall {name}, version 1"),
@@ -291,7 +310,7 @@ impl Plan {
     }
 
     fn keyspace(&self, name: &str, more: &str) -> String {
-        let mut replication = vec!["'class': 'NetworkTopologyStrategy'".to_owned()];
+        let mut replication = vec![format!("'class': '{BY_DATA_CENTER}'")];
         if self.replication.is_empty() {
             replication.push("'replication_factor': 1".to_owned());
         }

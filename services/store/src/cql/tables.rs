@@ -1,9 +1,13 @@
 //! A table: how it is made, and how what is there differs from it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use super::cluster::Cluster;
 use crate::Result;
+
+/// How replicas are placed: so many in each data center.
+pub(super) const BY_DATA_CENTER: &str = "NetworkTopologyStrategy";
 
 /// What a column is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub(super) type Column = (&'static str, &'static str, Role);
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) keyspace: String,
+    /// What was stated of the keyspace: replicas in each data center. Nothing: it has what it has.
+    pub(super) replication: BTreeMap<String, u32>,
     pub(super) name: String,
     pub(super) columns: &'static [Column],
     /// Says what must agree beside the columns: version and settings. So one statement decides
@@ -131,6 +137,46 @@ impl Table {
         None
     }
 
+    /// How the replication of its keyspace differs from what was stated, in words; none if it does
+    /// not.
+    pub(super) async fn replication_differs(&self, cluster: &Cluster) -> Result<Option<String>> {
+        let select = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?";
+        let select = cluster.prepare(select).await?;
+        let found = cluster
+            .rows::<(BTreeMap<String, String>,)>(&select, (&self.keyspace,))
+            .await?;
+        let found = found.into_iter().next();
+        Ok(found.and_then(|(found,)| self.differs_from_replication(found)))
+    }
+
+    /// Data centers that nobody stated may have what they have.
+    fn differs_from_replication(&self, mut found: BTreeMap<String, String>) -> Option<String> {
+        if self.replication.is_empty() {
+            return None;
+        }
+        if let Some(class) = found.get_mut("class") {
+            // Cassandra says it with its package.
+            *class = class.rsplit('.').next().unwrap_or_default().to_owned();
+        }
+        let class = ("class".to_owned(), BY_DATA_CENTER.to_owned());
+        let mut wanted = BTreeMap::from([class]);
+        if found.get("class") == wanted.get("class") {
+            wanted.clone_from(&found);
+        }
+        let stated = self.replication.iter();
+        wanted.extend(stated.map(|(name, replicas)| (name.clone(), replicas.to_string())));
+        if found == wanted {
+            return None;
+        }
+        let keyspace = &self.keyspace;
+        let (found, wanted) = (map(&found), map(&wanted));
+        Some(format!(
+            "keyspace {keyspace} has replication = {found}, and [store] wants {wanted}; set it, or \
+             `ALTER KEYSPACE {keyspace} WITH replication = {wanted}` and then repair the keyspace \
+             on every node"
+        ))
+    }
+
     async fn found(&self, cluster: &Cluster) -> Result<Option<Found>> {
         let table = (&self.keyspace, &self.name);
         let select = cluster
@@ -180,12 +226,15 @@ impl Table {
     }
 
     fn compaction_map(&self) -> String {
-        let options = self.compaction.iter();
-        let options: Vec<String> = options
-            .map(|(key, value)| format!("'{key}': '{value}'"))
-            .collect();
-        format!("{{{}}}", options.join(", "))
+        map(self.compaction.iter().map(|(key, value)| (*key, value)))
     }
+}
+
+/// A map as CQL has it.
+fn map<K: Display, V: Display>(entries: impl IntoIterator<Item = (K, V)>) -> String {
+    let entries = entries.into_iter();
+    let entries = entries.map(|(key, value)| format!("'{key}': '{value}'"));
+    format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
 }
 
 fn order_by((name, _, role): &Column) -> Option<String> {
@@ -202,4 +251,59 @@ struct Found {
     ttl: u32,
     compaction: BTreeMap<String, String>,
     columns: BTreeMap<String, (String, Role)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Map<'a> = [(&'a str, &'a str)];
+
+    /// What is said of a keyspace where so many replicas were stated.
+    fn said(stated: &[(&str, u32)], found: &Map) -> Option<String> {
+        let stated = stated.iter();
+        let stated = stated.map(|(name, replicas)| ((*name).to_owned(), *replicas));
+        let table = Table {
+            keyspace: "k".to_owned(),
+            replication: stated.collect(),
+            name: String::new(),
+            columns: &[],
+            comment: String::new(),
+            ttl: 0,
+            grace: None,
+            compaction: vec![],
+        };
+        let found = found.iter();
+        let found = found.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        table.differs_from_replication(found.collect())
+    }
+
+    #[test]
+    fn replication_differs_from_what_was_stated_alone_and_what_mends_it_leaves_the_rest() {
+        let package = "org.apache.cassandra.locator.NetworkTopologyStrategy";
+        let one = [("class", package), ("east", "3")];
+        let two = [("class", package), ("east", "3"), ("west", "2")];
+        let simple = [("class", "SimpleStrategy"), ("replication_factor", "3")];
+        for found in [&one[..], &two, &simple] {
+            assert_eq!(said(&[], found), None);
+        }
+        assert_eq!(said(&[("east", 3)], &one), None);
+        assert_eq!(said(&[("east", 3)], &two), None);
+
+        let mends = |stated: &[(&str, u32)], found: &Map, expected: &str| {
+            let said = said(stated, found).unwrap();
+            let statement = format!(
+                "`ALTER KEYSPACE k WITH replication = {{'class': 'NetworkTopologyStrategy', \
+                 {expected}}}`"
+            );
+            assert!(said.contains(&statement), "{said}");
+        };
+        mends(&[("east", 1)], &two, "'east': '1', 'west': '2'");
+        mends(
+            &[("east", 3), ("west", 3)],
+            &one,
+            "'east': '3', 'west': '3'",
+        );
+        mends(&[("east", 3)], &simple, "'east': '3'");
+    }
 }

@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use proto::FileId;
+use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use store::cql::{Access, Journal, Plan, Readings};
 use store::readings::Reading;
@@ -36,6 +38,21 @@ async fn refused(plan: &Plan) -> String {
     reason
 }
 
+/// What setting up says is wrong, for whoever ordered it to mend.
+fn broken(set_up: store::Result<()>) -> String {
+    let error = set_up.unwrap_err();
+    assert!(matches!(error, Error::Broken(_)), "{error}");
+    let error = error.to_string();
+    assert!(!error.contains('\n'), "{error}");
+    error
+}
+
+/// The driver alone.
+async fn session() -> Session {
+    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
+    session.build().await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_differs_is_said_in_one_line() {
     let access = server::access().await;
@@ -54,10 +71,8 @@ async fn what_differs_is_said_in_one_line() {
     let error = refused(&other_bucket).await;
     assert!(error.contains("bucket 4 s"), "{error}");
     assert!(error.contains("bucket 86400 s"), "{error}");
-    let again = Readings::set_up(&access, &other_bucket).await;
-    let again = again.unwrap_err();
-    assert!(matches!(again, Error::Broken(_)), "{again}");
-    assert!(again.to_string().ends_with(&error), "{again}");
+    let again = broken(Readings::set_up(&access, &other_bucket).await);
+    assert!(again.ends_with(&error), "{again}");
 
     let expiring = Plan {
         ttl: Some(Duration::from_hours(48)),
@@ -72,6 +87,86 @@ async fn what_differs_is_said_in_one_line() {
     };
     let error = refused(&other_window).await;
     assert!(error.contains("'compaction_window_size': '60'"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_another_version_or_without_a_column_is_said_in_one_line() {
+    let (access, plan) = (server::access().await, plan());
+    Readings::set_up(&access, &plan).await.unwrap();
+    let session = session().await;
+    let alter = async |change: &str| {
+        let alter = format!("ALTER TABLE {}.readings {change}", plan.readings);
+        session.query_unpaged(alter, ()).await.unwrap();
+    };
+    let differs = async || {
+        let error = refused(&plan).await;
+        let again = broken(Readings::set_up(&access, &plan).await);
+        assert!(again.ends_with(&error), "{again}");
+        error
+    };
+    let described = |version| format!("Landfall readings, version {version}, bucket 86400 s");
+    alter(&format!("WITH comment = '{}'", described(2))).await;
+    let error = differs().await;
+    assert!(
+        error.contains(&format!("`{}`, and", described(2))),
+        "{error}"
+    );
+    assert!(
+        error.contains(&format!("`{}` is wanted", described(1))),
+        "{error}"
+    );
+    alter(&format!("WITH comment = '{}'", described(1))).await;
+    Readings::open(&access, &plan).await.unwrap();
+    alter("DROP value").await;
+    let error = differs().await;
+    assert!(error.contains("readings has no column `value`"), "{error}");
+}
+
+/// Where it was stated. Services go on with it: what they have written, they find.
+#[tokio::test(flavor = "multi_thread")]
+async fn replication_that_differs_is_said_in_one_line_with_the_statement_that_mends_it() {
+    let (access, plan) = (server::access().await, plan());
+    let session = session().await;
+    for keyspace in [&plan.readings, &plan.journals] {
+        let create = format!(
+            "CREATE KEYSPACE {keyspace}
+             WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
+        );
+        session.query_unpaged(create, ()).await.unwrap();
+    }
+    let set_up = async |plan: &Plan, keyspace: &str| {
+        if keyspace == plan.readings {
+            Readings::set_up(&access, plan).await
+        } else {
+            Journal::set_up(&access, plan, SERVICE).await
+        }
+    };
+    let stated = |replicas| Plan {
+        replication: BTreeMap::from([("datacenter1".to_owned(), replicas)]),
+        ..plan.clone()
+    };
+    for keyspace in [&plan.readings, &plan.journals] {
+        set_up(&plan, keyspace).await.unwrap();
+        let simple = broken(set_up(&stated(1), keyspace).await);
+        assert!(
+            simple.contains(&format!("keyspace {keyspace} has")),
+            "{simple}"
+        );
+        assert!(simple.contains("'class': 'SimpleStrategy'"), "{simple}");
+        assert!(simple.contains("then repair"), "{simple}");
+        let mut parts = simple.split('`');
+        let mends = parts.find(|part| part.starts_with("ALTER KEYSPACE"));
+        session.query_unpaged(mends.unwrap(), ()).await.unwrap();
+        set_up(&stated(1), keyspace).await.unwrap();
+        let more = broken(set_up(&stated(2), keyspace).await);
+        assert!(
+            more.contains("'datacenter1': '1'}, and [store] wants"),
+            "{more}"
+        );
+        assert!(more.contains("'datacenter1': '2'}`"), "{more}");
+    }
+    Readings::open(&access, &stated(2)).await.unwrap();
+    Journal::open(&access, &stated(2), SERVICE).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,8 +235,7 @@ async fn what_is_wrong_with_one_reading_is_told_from_what_is_wrong_with_the_data
     assert!(error.to_string().contains("65535"), "{error}");
     write("a").await.unwrap();
 
-    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
-    let session = session.build().await.unwrap();
+    let session = session().await;
     let drop = format!("DROP TABLE {}.readings", keyspaces.plan.readings);
     session.query_unpaged(drop, ()).await.unwrap();
     let error = write("a").await.unwrap_err();
