@@ -21,6 +21,7 @@ mod reader;
 mod readings;
 mod registers;
 mod retraction;
+pub mod rights;
 mod schema;
 mod series;
 mod shard;

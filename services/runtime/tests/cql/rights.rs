@@ -8,6 +8,7 @@ use proto::{FileId, User};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use runtime::Trouble;
 use runtime::config::secret::Secret;
+use store::cql::rights;
 use store::journal::{Cell, Register};
 use store::readings::{Query, Reading};
 use store::{Error, Journal};
@@ -83,6 +84,35 @@ async fn each_service_has_the_right_to_what_it_does_and_to_no_other_journal() {
         }
     };
     futures::future::join_all(SERVICES.map(does_its_work)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_right_can_be_tried_and_what_is_missing_is_what_to_grant() {
+    let nodes = nodes().await.read().await;
+    let missing = async |role: User, user: User| {
+        let cql = nodes.settings.config(role.name()).store.cql;
+        let access = runtime::access(&cql).unwrap();
+        let missing = rights::missing(&access, &cql.plan(), user).await.unwrap();
+        let missing = missing.into_iter();
+        missing
+            .map(|(grant, said)| (grant.to_string(), one_line(said)))
+            .collect::<Vec<_>>()
+    };
+    for user in SERVICES.into_iter().chain([User::Operator]) {
+        assert_eq!(missing(user, user).await, [], "{user}");
+    }
+    let grants: Vec<String> = missing(User::Operator, User::Ingest)
+        .await
+        .into_iter()
+        .map(|(grant, said)| {
+            assert!(said.contains("landfall_operator"), "{said}");
+            grant
+        })
+        .collect();
+    let tables = ["outcomes", "registers", "agenda"].into_iter();
+    let modify = tables.map(|table| format!("MODIFY ON landfall_journal.ingest_{table}"));
+    let modify = modify.chain(["MODIFY ON KEYSPACE landfall".to_owned()]);
+    assert_eq!(grants, modify.collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
