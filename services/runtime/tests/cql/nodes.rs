@@ -32,8 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Nodes {
     pub(crate) settings: Settings,
     _lock: File,
-    _first: Cassandra,
-    pub(crate) second: Cassandra,
+    /// The first is the one that whoever connects is told of.
+    pub(crate) both: [Cassandra; 2],
 }
 
 /// They are started at the first call, and end with this process.
@@ -59,12 +59,8 @@ impl Nodes {
             more: MORE.to_owned(),
             ..Options::default()
         };
-        // Nobody kills it.
-        let careless = Options {
-            careless: true,
-            ..careful.clone()
-        };
-        let first = Cassandra::start(&folder.join("1"), careless).await.unwrap();
+        let started = Cassandra::start(&folder.join("1"), careful.clone()).await;
+        let first = started.unwrap();
         let settings = Settings {
             folder: folder.clone(),
             address: first.address(),
@@ -75,8 +71,7 @@ impl Nodes {
         Self {
             settings,
             _lock: lock,
-            _first: first,
-            second,
+            both: [first, second],
         }
     }
 }

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const PATIENCE_FOR_SCHEMA: Duration = Duration::from_secs(60);
 /// The same for all that it takes to connect, and to prepare a statement. The driver itself has no
 /// limit.
-const PATIENCE_FOR_CONNECTING: Duration = Duration::from_secs(60);
+const PATIENCE_FOR_CONNECTING: Duration = Duration::from_secs(30);
 /// How long a connection may be silent before its other end is asked whether it is there, and how
 /// long that may take.
 const SILENCE: Duration = Duration::from_secs(10);
