@@ -13,7 +13,7 @@ use crate::cost::Cost;
 /// Bytes that come from the store at once, about.
 const PIECE: usize = 64 << 10;
 /// It takes so little that the best of several counts.
-const TIMES: u8 = 5;
+const TIMES: u8 = 20;
 
 /// The whole first pass over files in memory: unpacked, cut, converted, doubled readings found,
 /// counted.

@@ -14,7 +14,7 @@ pub(crate) struct Table {
     lines: Vec<(Case, Vec<Cost>)>,
 }
 
-/// The middle of several runs, with the lowest and the highest.
+/// The middle of several runs, of two the mean of both, with the lowest and the highest.
 struct Spread {
     middle: f64,
     lowest: f64,
@@ -26,7 +26,7 @@ impl Spread {
         let mut figures: Vec<f64> = costs.iter().map(figure).collect();
         figures.sort_by(f64::total_cmp);
         Self {
-            middle: figures[figures.len() / 2],
+            middle: f64::midpoint(figures[(figures.len() - 1) / 2], figures[figures.len() / 2]),
             lowest: figures[0],
             highest: figures[figures.len() - 1],
         }
@@ -113,6 +113,19 @@ impl Table {
             println!(
                 "parses at {} times the speed of csv::ByteRecord (at least 0.5)",
                 in_three(own / bare)
+            );
+        }
+        for (case, costs) in &self.lines {
+            let Case { loader, input, .. } = case;
+            if *loader != Loader::Landfall {
+                continue;
+            }
+            let cpu = Spread::of(costs, |cost| per_million(input.rows, cost.cpu)).middle;
+            let goal = if input.sensors == 1_000 { "1.5" } else { "no" };
+            println!(
+                "{} s of CPU per million rows (goal {goal}), {} MiB (goal 64): {input}",
+                in_three(cpu),
+                in_three(peak(costs)),
             );
         }
     }
