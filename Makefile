@@ -1,8 +1,10 @@
 # What is done with this repository; `make` alone lists it.
 
 PYTHON ?= python3
-# Tests at once: most of their time is waiting.
+# Tests at once; of those with a whole installation as many as there are cores.
 THREADS ?= 4
+# Errors say what they are about; a backtrace after them only hides it in a long log.
+export RUST_BACKTRACE := 0
 # How many plans of chaos `make soak` runs.
 SEEDS ?= 10
 programs := $(or $(CARGO_TARGET_DIR),target)/debug

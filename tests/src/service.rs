@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use proto::User;
 use servers::{Port, Process};
 
@@ -63,13 +63,16 @@ impl Service {
             let answer = http::get(address(&self.probes), "/readyz").await.ok()?;
             (answer.status == 200).then_some(true)
         });
-        ensure!(
-            asked.await == Some(true),
-            "{} does not get ready; its last lines:\n{}",
+        if asked.await == Some(true) {
+            return Ok(());
+        }
+        let said = self.readyz().await.map(|(_, body)| body);
+        bail!(
+            "{} does not get ready: {}\nits last lines:\n{}",
             self.process.name(),
+            said.unwrap_or_else(|error| format!("{error:#}")),
             self.process.last_lines(20)
-        );
-        Ok(())
+        )
     }
 
     /// What `/readyz` says, with its status.

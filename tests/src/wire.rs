@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// What becomes of bytes on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,8 +63,14 @@ impl Wire {
         let mut random = fastrand::Rng::with_seed(seed);
         tokio::spawn(async move {
             for number in 0_u64.. {
-                let Ok((client, _)) = listener.accept().await else {
-                    return;
+                let client = match listener.accept().await {
+                    Ok((client, _)) => client,
+                    // No file is left to this process, or nobody is there any more.
+                    Err(error) => {
+                        eprintln!("the wire to port {port} takes no connection: {error}");
+                        sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
                 };
                 asked.fetch_add(1, Ordering::Relaxed);
                 let line = Line {
@@ -156,7 +163,7 @@ impl Line {
             let is_hit = hits == Hits::All || self.is_other;
             match weather {
                 // The slowness itself.
-                Weather::Slow(pause) if is_hit => tokio::time::sleep(pause).await,
+                Weather::Slow(pause) if is_hit => sleep(pause).await,
                 Weather::Stalled if is_hit => {
                     self.weather.changed().await?;
                     continue;

@@ -204,6 +204,8 @@ async fn run(folder: &Path, ports: &Ports, buckets: &[String]) -> Result<Process
         // Small volumes, so that a few buckets do not fill the disk with preallocation.
         "-master.volumeSizeLimitMB=128",
         "-volume.max=1000",
+        // By default it takes nothing more while a hundredth of the disk is free.
+        "-volume.minFreeSpace=128MiB",
         "-volume.preStopSeconds=0",
     ]);
     command.args(
@@ -242,7 +244,7 @@ async fn make_bucket(ports: &Ports, name: &str) -> anyhow::Result<()> {
     let (_, body) = http::request("GET", ports.master.number(), &path).await?;
     ensure!(
         body.contains("\"fid\""),
-        "no volume for the bucket {name}: {body}"
+        "no volume for the bucket {name} (is the disk full?): {body}"
     );
     Ok(())
 }

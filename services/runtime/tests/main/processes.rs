@@ -45,14 +45,9 @@ fn smallest() -> Command {
         let test = std::env::current_exe().unwrap();
         let folder = test.ancestors().nth(2).unwrap();
         let mut build = Command::new(env!("CARGO"));
-        build.args([
-            "build",
-            "--quiet",
-            "--package",
-            "runtime",
-            "--example",
-            "smallest",
-        ]);
+        // Of the whole workspace: of this package alone it would be built anew, with all that it
+        // depends on, for other features.
+        build.args(["build", "--quiet", "--workspace", "--example", "smallest"]);
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
         build.env("CARGO_TARGET_DIR", folder.parent().unwrap());
         if folder.ends_with("release") {
