@@ -1,10 +1,5 @@
 //! Where an installation keeps readings and journals, read by plain SQL or CQL.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test speaks to the servers itself"
-)]
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,6 +13,9 @@ use toml::Value;
 use uuid::Uuid;
 
 use crate::rows::Rows;
+
+/// This machine.
+pub(crate) const HERE: &str = "127.0.0.1";
 
 /// Names the kind of database that installations have.
 const CHOICE: &str = "LANDFALL_TEST_STORE";
@@ -56,21 +54,23 @@ pub(crate) enum Database {
 #[derive(Debug)]
 pub(crate) struct Keyspaces {
     pub(crate) session: Arc<Session>,
+    host: String,
     port: u16,
     name: String,
 }
 
 impl Keyspaces {
-    /// In the server that listens at this port; `landfall setup` makes them.
-    pub(crate) fn new(session: Arc<Session>, port: u16) -> Self {
+    /// In the server that listens there; `landfall setup` makes them.
+    pub(crate) fn new(session: Arc<Session>, host: &str, port: u16) -> Self {
         Self {
             session,
+            host: host.to_owned(),
             port,
             name: format!("test_{}", servers::random_secret()[..12].to_lowercase()),
         }
     }
 
-    /// Where its server listens.
+    /// Where its server listens: on this machine, where wires are before it.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -123,7 +123,7 @@ impl Database {
             }
             Self::Cql(keyspaces) => vec![
                 ("store.kind", "cql".into()),
-                ("store.cql.nodes", nodes(keyspaces.port)),
+                ("store.cql.nodes", nodes(&keyspaces.host, keyspaces.port)),
                 ("store.cql.readings", keyspaces.readings().into()),
                 ("store.cql.journals", keyspaces.journals().into()),
             ],
@@ -155,9 +155,9 @@ impl Database {
     }
 }
 
-/// A node on this machine, as a setting.
-pub(crate) fn nodes(port: u16) -> Value {
-    vec![format!("127.0.0.1:{port}")].into()
+/// A node, as a setting.
+pub(crate) fn nodes(host: &str, port: u16) -> Value {
+    vec![format!("{host}:{port}")].into()
 }
 
 /// Waits within a test, whose thread may block.

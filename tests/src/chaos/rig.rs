@@ -72,7 +72,7 @@ impl Rig {
 impl Database {
     async fn start(folder: &Path, seed: u64) -> Result<Self> {
         // It is killed, and may lose nothing then.
-        let cassandra = Cassandra::start(folder, Options::default()).await?;
+        let cassandra = Cassandra::for_wires(folder, Options::default()).await?;
         Ok(Self {
             wire: Wire::before(cassandra.port, seed).await?,
             cassandra,

@@ -19,7 +19,7 @@ use super::{Grounds, Installation, SERVICES};
 use crate::bucket::Bucket;
 use crate::cassandra::{self, Cassandra};
 use crate::chaos::Rig;
-use crate::database::{Database, Keyspaces, Kind};
+use crate::database::{Database, HERE, Keyspaces, Kind};
 use crate::disk::Small;
 use crate::events::Follower;
 use crate::shared::{Storage, shared};
@@ -254,19 +254,19 @@ impl Builder {
 
     /// Where readings and journals are.
     async fn open(&self, grounds: &Grounds, site: &Site) -> Result<Database> {
-        let keyspaces = |cassandra: &Cassandra, port| {
-            Database::Cql(Keyspaces::new(Arc::clone(&cassandra.session), port))
+        let keyspaces = |cassandra: &Cassandra, host: &str, port| {
+            Database::Cql(Keyspaces::new(Arc::clone(&cassandra.session), host, port))
         };
         let kind = self.database.map_or_else(Kind::chosen, Ok)?;
         Ok(match (kind, grounds) {
             (Kind::Sqlite, _) => Database::Sqlite(site.folder.path().join("data")),
             (Kind::Cql, Grounds::Rigged(rig)) => {
                 let database = rig.database.as_ref().context("it was set up with one")?;
-                keyspaces(&database.cassandra, database.wire.address.port())
+                keyspaces(&database.cassandra, HERE, database.wire.address.port())
             }
             (Kind::Cql, _) => {
-                let cassandra = cassandra::shared().await?;
-                keyspaces(cassandra, cassandra.port)
+                let cassandra = cassandra::shared(self.wired).await?;
+                keyspaces(cassandra, &cassandra.host, cassandra.port)
             }
         })
     }

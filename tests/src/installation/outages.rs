@@ -5,7 +5,7 @@ use proto::User;
 use toml::Value;
 
 use super::{Installation, SERVICES};
-use crate::database::{Database, nodes};
+use crate::database::{Database, HERE, nodes};
 use crate::lock::{self, Lock};
 use crate::settings;
 use crate::wire::{Hits, Weather, Wire};
@@ -57,7 +57,7 @@ impl Wires {
                 format!("http://{}", wire.address).into(),
             ),
             Server::Mail => ("notifier.smtp.port", i64::from(wire.address.port()).into()),
-            Server::Database => ("store.cql.nodes", nodes(wire.address.port())),
+            Server::Database => ("store.cql.nodes", nodes(HERE, wire.address.port())),
         })
         .collect()
     }
