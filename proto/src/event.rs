@@ -164,6 +164,8 @@ pub enum FoundBy {
     Notification,
     /// The listing.
     Sweep,
+    /// A person, with `landfall backfill`.
+    Backfill,
 }
 
 /// `ingested`: every accepted row is durable in the database.
@@ -325,6 +327,10 @@ pub enum MoveOutcome {
     Replaced,
     /// It was deleted before it could be copied.
     Gone,
+    /// It stays where it is, by choice.
+    Left,
+    /// It was deleted by choice, once its readings were stored; there is no copy.
+    Deleted,
 }
 
 /// `failed`: a step gave up on the file. It stays where it is.

@@ -40,6 +40,7 @@ fn arrivals() -> Vec<(&'static str, Event)> {
             arrived(plain(), FoundBy::Notification),
         ),
         ("arrived-sweep", arrived(awkward(), FoundBy::Sweep)),
+        ("arrived-backfill", arrived(plain(), FoundBy::Backfill)),
         (
             "arrived-versioned",
             arrived(versioned(), FoundBy::Notification),
@@ -138,6 +139,14 @@ fn moves() -> Vec<(&'static str, Event)> {
         (
             "moved-replaced",
             moved(0, MoveOutcome::Replaced, None, None, clean()),
+        ),
+        (
+            "moved-left",
+            moved(0, MoveOutcome::Left, None, None, clean()),
+        ),
+        (
+            "moved-deleted",
+            moved(0, MoveOutcome::Deleted, None, None, clean()),
         ),
     ]
 }

@@ -6,6 +6,7 @@
 
 pub mod artefact;
 pub mod asyncapi;
+pub mod backfill;
 pub mod consumer;
 pub mod event;
 pub mod example;

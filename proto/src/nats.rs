@@ -22,17 +22,21 @@ pub fn permissions_conf() -> String {
          # Generated from proto/src/user.rs by `make generate`.\n",
     );
     for user in User::ALL {
-        let may = permissions(user);
-        let publish = list(&may.publish);
-        let subscribe = list(&may.subscribe);
-        // Writing to a string cannot fail.
-        let _ = write!(
-            conf,
-            "\n{} {{\n  publish {{ allow: [{publish}] }}\n  subscribe {{ allow: [{subscribe}] }}\n}}\n",
-            variable(user),
-        );
+        conf.push('\n');
+        conf.push_str(&permissions_of(user));
     }
     conf
+}
+
+/// The definition of one user's variable.
+pub fn permissions_of(user: User) -> String {
+    let may = permissions(user);
+    let publish = list(&may.publish);
+    let subscribe = list(&may.subscribe);
+    format!(
+        "{} {{\n  publish {{ allow: [{publish}] }}\n  subscribe {{ allow: [{subscribe}] }}\n}}\n",
+        variable(user),
+    )
 }
 
 /// The name of the variable that holds a user's permissions, without the `$` of its uses.

@@ -13,6 +13,9 @@ pub const STORAGE_HTTP: &str = "storage.http";
 /// [`storage`] of its name.
 pub const STORAGE_SENDERS: [&str; 3] = ["minio", "rustfs", "versitygw"];
 
+/// What `landfall backfill` wants taken. Only a person may say that: these objects may lie anywhere.
+pub const STORAGE_BACKFILL: &str = "storage.backfill";
+
 /// What a schedule delivers once it is due.
 pub const DELAY_DUE: &str = "delay.due";
 

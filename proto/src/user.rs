@@ -21,7 +21,8 @@ pub enum User {
     Notifier,
     /// Creates streams and consumers (`landfall setup`).
     Setup,
-    /// A person with the `landfall` command: reads, and orders replays and retractions.
+    /// A person with the `landfall` command: reads, and orders replays,
+    /// retractions and backfills.
     Operator,
     /// An object store that publishes its notifications to NATS itself. It takes no step, so it
     /// stands in no event.
@@ -119,7 +120,8 @@ pub fn permissions(user: User) -> Permissions {
     publish.dedup();
     let mut subscribe = vec![format!("{}.>", user.inbox())];
     if user == User::Operator {
-        subscribe.push("files.>".to_owned());
+        // The second: `landfall doctor` waits for what a store says of an upload of its own.
+        subscribe.extend(["files.>", "storage.>"].map(str::to_owned));
     }
     Permissions { publish, subscribe }
 }
@@ -137,7 +139,11 @@ fn publications(user: User) -> Vec<String> {
         User::Notifier => subjects.push("delay.wait.*.*".to_owned()),
         User::Ingest | User::Mover => {}
         User::Storage => return subject::STORAGE_SENDERS.map(subject::storage).to_vec(),
-        User::Setup | User::Operator => return subjects,
+        User::Operator => {
+            subjects.push(subject::STORAGE_BACKFILL.to_owned());
+            return subjects;
+        }
+        User::Setup => return subjects,
     }
     subjects.push(subject::dead(user));
     subjects

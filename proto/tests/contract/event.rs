@@ -268,19 +268,23 @@ fn data(
     reason: String,
 ) -> BoxedStrategy<(User, Data)> {
     match what {
-        What::Arrived => prop_oneof![Just(FoundBy::Notification), Just(FoundBy::Sweep)]
-            .prop_map(move |found_by| {
-                let file = file.clone();
-                (
-                    User::Watcher,
-                    Data::Arrived(Arrived {
-                        file,
-                        replay,
-                        found_by,
-                    }),
-                )
-            })
-            .boxed(),
+        What::Arrived => prop_oneof![
+            Just(FoundBy::Notification),
+            Just(FoundBy::Sweep),
+            Just(FoundBy::Backfill)
+        ]
+        .prop_map(move |found_by| {
+            let file = file.clone();
+            (
+                User::Watcher,
+                Data::Arrived(Arrived {
+                    file,
+                    replay,
+                    found_by,
+                }),
+            )
+        })
+        .boxed(),
         What::Ingested => proptest::option::of(replays())
             .prop_map(move |replayed| {
                 let (file, report) = (file.clone(), report.clone());
@@ -331,7 +335,9 @@ fn data(
             prop_oneof![
                 Just(MoveOutcome::Archived),
                 Just(MoveOutcome::Replaced),
-                Just(MoveOutcome::Gone)
+                Just(MoveOutcome::Gone),
+                Just(MoveOutcome::Left),
+                Just(MoveOutcome::Deleted)
             ],
             proptest::option::of(locations()),
             proptest::option::of(Just(reason)),

@@ -187,6 +187,8 @@ pub enum Move {
     Archived,
     Replaced,
     Gone,
+    Left,
+    Deleted,
 }
 
 /// How a mail ended.

@@ -76,6 +76,8 @@ fn end(way: &Way) -> &'static str {
             Move::Archived => "archived",
             Move::Replaced => "replaced",
             Move::Gone => "gone",
+            Move::Left => "left",
+            Move::Deleted => "deleted",
         },
         _ => "notified",
     }

@@ -56,7 +56,13 @@ pub(crate) fn happened(data: &Data) -> String {
 pub(crate) fn is_good(data: &Data) -> bool {
     match data {
         Data::Arrived(_) | Data::Ingested(_) | Data::Commanded(_) | Data::Retracted(_) => true,
-        Data::Moved(data) => data.outcome == MoveOutcome::Archived && data.rejected.is_none(),
+        Data::Moved(data) => {
+            let in_place = matches!(
+                data.outcome,
+                MoveOutcome::Archived | MoveOutcome::Left | MoveOutcome::Deleted
+            );
+            in_place && data.rejected.is_none()
+        }
         Data::Notified(data) => {
             matches!(data.outcome, MailOutcome::Accepted | MailOutcome::Nobody)
         }
@@ -80,6 +86,7 @@ fn arrived(data: &Arrived) -> String {
     let found = match data.found_by {
         FoundBy::Notification => "a notification",
         FoundBy::Sweep => "the sweep",
+        FoundBy::Backfill => "`landfall backfill`",
     };
     format!(
         "{}, found by {found}, profile {}",
@@ -141,6 +148,8 @@ fn moved(data: &Moved) -> String {
         (MoveOutcome::Archived, None) => "filed away".to_owned(),
         (MoveOutcome::Replaced, _) => "not moved: another version took its place".to_owned(),
         (MoveOutcome::Gone, _) => "not moved: it was deleted".to_owned(),
+        (MoveOutcome::Left, _) => "left where it is".to_owned(),
+        (MoveOutcome::Deleted, _) => "deleted, its readings being stored".to_owned(),
     }
 }
 

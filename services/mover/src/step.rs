@@ -234,5 +234,7 @@ fn label(outcome: MoveOutcome) -> &'static str {
         MoveOutcome::Archived => "archived",
         MoveOutcome::Replaced => "replaced",
         MoveOutcome::Gone => "gone",
+        MoveOutcome::Left => "left",
+        MoveOutcome::Deleted => "deleted",
     }
 }

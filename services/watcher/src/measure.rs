@@ -21,6 +21,7 @@ pub(crate) fn arrived(found_by: FoundBy) {
     let found_by = match found_by {
         FoundBy::Notification => "notification",
         FoundBy::Sweep => "sweep",
+        FoundBy::Backfill => "backfill",
     };
     metrics::counter!("landfall_arrived_total", "found_by" => found_by).increment(1);
 }

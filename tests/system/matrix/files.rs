@@ -339,5 +339,6 @@ async fn has_given_way(landfall: &Installation, upload: &Upload, content: &str) 
         MoveOutcome::Archived => is_filed(landfall, upload, content, What::Ingested).await,
         // The later one may have been filed, and its source deleted, before anybody looked.
         MoveOutcome::Replaced | MoveOutcome::Gone => Ok(()),
+        MoveOutcome::Left | MoveOutcome::Deleted => bail!("nobody chose that: {moved:?}"),
     }
 }

@@ -52,6 +52,7 @@ async fn check(site: &Site, file: &File, moved: &Moved, outside: Outside, case: 
             assert_eq!(copy.bytes, b"the file", "{case}");
             assert_eq!(copy.metadata[label::FILE_ID], file.id.to_string(), "{case}");
         }
+        MoveOutcome::Left | MoveOutcome::Deleted => panic!("{case}: nobody chose that"),
         MoveOutcome::Replaced | MoveOutcome::Gone => {
             assert_eq!(copy, None, "{case}");
             assert_ne!(outside, Outside::Nothing, "{case}");

@@ -265,6 +265,10 @@ fn whereabouts(moved: &Moved) -> Option<String> {
              its own."
         }
         MoveOutcome::Gone => "Somebody deleted it before it could be filed away.",
+        MoveOutcome::Left => "It stays where it was uploaded.",
+        MoveOutcome::Deleted => {
+            "Its readings being stored, the file was deleted, as is set for its kind."
+        }
     };
     Some(words.to_owned())
 }

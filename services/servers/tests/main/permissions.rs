@@ -14,7 +14,10 @@ type Table = &'static [(&'static [User], &'static [&'static str])];
 const PUBLICATIONS: Table = &[
     // Events, notifications, schedules, dead letters.
     (&[Watcher], &["files.0.arrived.default", "storage.http"]),
-    (&[Operator], &["files.0.commanded.default"]),
+    (
+        &[Operator],
+        &["files.0.commanded.default", "storage.backfill"],
+    ),
     (
         &[Ingest],
         &[
@@ -207,7 +210,10 @@ const SUBSCRIPTIONS: Table = &[
     (&[Mover], &["_INBOX_mover.>"]),
     (&[Notifier], &["_INBOX_notifier.>"]),
     (&[Setup], &["_INBOX_setup.>"]),
-    (&[Operator], &["_INBOX_operator.>", "files.>"]),
+    (
+        &[Operator],
+        &["_INBOX_operator.>", "files.>", "storage.>", "storage.http"],
+    ),
     (&[Storage], &["_INBOX.>"]),
     (
         &[],
@@ -217,8 +223,6 @@ const SUBSCRIPTIONS: Table = &[
             "*.*",
             "_INBOX_*.>",
             "*.0",
-            "storage.>",
-            "storage.http",
             "delay.>",
             "delay.due",
             "dead.>",

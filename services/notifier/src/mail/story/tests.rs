@@ -141,7 +141,9 @@ fn a_file_that_left_its_place_says_so() {
         assert_eq!(fact(&story, "Filed as"), None);
         story.paragraphs[1].clone()
     };
-    assert!(left(MoveOutcome::Gone).contains("deleted"));
+    assert!(left(MoveOutcome::Gone).contains("Somebody deleted"));
+    assert!(left(MoveOutcome::Left).contains("stays where it was uploaded"));
+    assert!(left(MoveOutcome::Deleted).contains("the file was deleted, as is set"));
     assert!(left(MoveOutcome::Replaced).contains("another upload took its place"));
 }
 
