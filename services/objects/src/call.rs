@@ -50,11 +50,18 @@ pub(crate) enum Operation {
     Head,
     Get,
     List,
+    ListVersions,
     Put,
     Copy,
     Delete,
     Versioning,
     Bucket,
+    Tags,
+    BeginUpload,
+    SendPart,
+    CopyPart,
+    CompleteUpload,
+    AbortUpload,
 }
 
 /// How a request can fail, before anybody knows what that means for the caller.
@@ -166,6 +173,10 @@ where
         _ if causes.contains("credential") => Error::Denied(format!(
             "{call}: no credentials ({causes}): set `[objects] access_key` and `secret_key`"
         )),
+        _ if causes.contains("certificate") => Error::Denied(format!(
+            "{call}: {endpoint} is not trusted ({causes}): let `[objects] ca_file` be the authority \
+             that signed its certificate"
+        )),
         _ => Error::Away(format!("{call}: no answer from {endpoint}: {causes}")),
     }
 }
@@ -235,7 +246,7 @@ fn of_answer(call: Call<'_>, status: u16, code: &str, message: &str) -> Failure 
                 "bucket `{bucket}` is in another region: check `[objects] region`"
             )),
             408 | 429 => away(),
-            501 if operation == Operation::Versioning => Failure::Missing,
+            501 if matches!(operation, Operation::Versioning | Operation::Tags) => Failure::Missing,
             500 => Failure::Suspect(Error::Away(format!("{call}: {}", said()))),
             501 => Failure::Other(Error::Refused(format!("{call}: {}", said()))),
             502.. => away(),
@@ -251,11 +262,18 @@ impl Operation {
             Self::Head => "HeadObject",
             Self::Get => "GetObject",
             Self::List => "ListObjectsV2",
+            Self::ListVersions => "ListObjectVersions",
             Self::Put => "PutObject",
             Self::Copy => "CopyObject",
             Self::Delete => "DeleteObject",
             Self::Versioning => "GetBucketVersioning",
             Self::Bucket => "HeadBucket",
+            Self::Tags => "GetObjectTagging",
+            Self::BeginUpload => "CreateMultipartUpload",
+            Self::SendPart => "UploadPart",
+            Self::CopyPart => "UploadPartCopy",
+            Self::CompleteUpload => "CompleteMultipartUpload",
+            Self::AbortUpload => "AbortMultipartUpload",
         }
     }
 
@@ -263,9 +281,13 @@ impl Operation {
         match self {
             Self::Head => failpoint::Call::ObjectsHead,
             Self::Get => failpoint::Call::ObjectsGet,
-            Self::List => failpoint::Call::ObjectsList,
-            Self::Put => failpoint::Call::ObjectsPut,
-            Self::Copy => failpoint::Call::ObjectsCopy,
+            Self::List | Self::ListVersions => failpoint::Call::ObjectsList,
+            Self::Put
+            | Self::BeginUpload
+            | Self::SendPart
+            | Self::CompleteUpload
+            | Self::AbortUpload => failpoint::Call::ObjectsPut,
+            Self::Copy | Self::CopyPart | Self::Tags => failpoint::Call::ObjectsCopy,
             Self::Delete => failpoint::Call::ObjectsDelete,
             Self::Versioning => failpoint::Call::ObjectsVersioning,
             Self::Bucket => failpoint::Call::ObjectsBucket,
@@ -285,7 +307,19 @@ impl Operation {
                  KMS encrypts it)"
             }
             Self::List | Self::Bucket => "`s3:ListBucket`",
-            Self::Put => "`s3:PutObject`",
+            Self::ListVersions => "`s3:ListBucketVersions`",
+            Self::Put | Self::SendPart | Self::CompleteUpload => "`s3:PutObject`",
+            Self::BeginUpload => {
+                "`s3:PutObject`, and `s3:PutObjectTagging` for a copy of what has tags"
+            }
+            Self::AbortUpload => "`s3:AbortMultipartUpload`",
+            Self::Tags => {
+                "`s3:GetObjectTagging` (`s3:GetObjectVersionTagging` in a versioned bucket)"
+            }
+            Self::CopyPart => {
+                "`s3:GetObject` (`s3:GetObjectVersion` in a versioned bucket) on the source, \
+                 `s3:PutObject` on the destination"
+            }
             Self::Copy => {
                 "`s3:GetObject` and `s3:GetObjectTagging` (`s3:GetObjectVersion`, \
                  `s3:GetObjectVersionTagging` in a versioned bucket) on the source, \

@@ -33,6 +33,9 @@ pub struct Objects {
     pub(crate) client: Client,
     pub(crate) under_way: Arc<Semaphore>,
     pub(crate) timeout: Duration,
+    /// Larger objects are copied in parts of so many bytes.
+    pub(crate) copy_above: u64,
+    pub(crate) copy_part: u64,
     pub(crate) worked: Worked,
     /// For error messages.
     pub(crate) endpoint: Arc<str>,
@@ -40,6 +43,7 @@ pub struct Objects {
 
 impl Objects {
     /// A client for the configured store. Does not connect yet.
+    #[expect(clippy::disallowed_methods, reason = "each request has a failpoint")]
     pub async fn new(config: &Config) -> Result<Self> {
         call::describe();
         let connections = config.connections.clamp(1, Semaphore::MAX_PERMITS);
@@ -47,6 +51,7 @@ impl Objects {
             .tls_provider(tls::Provider::Rustls(
                 tls::rustls_provider::CryptoMode::AwsLc,
             ))
+            .tls_context(trusted(config)?)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(connections)
             .build_https();
@@ -56,9 +61,10 @@ impl Objects {
             .region(Region::new(config.region.clone()))
             .force_path_style(config.path_style)
             // A connection that broke is tried once more; outages are the runtime's to wait for.
+            // All requests share one budget for it, so that a store in trouble is not asked twice.
             .retry_config(
                 RetryConfig::standard()
-                    .with_max_attempts(2)
+                    .with_max_attempts(config.attempts)
                     .with_initial_backoff(Duration::from_millis(50)),
             )
             .timeout_config(
@@ -82,6 +88,8 @@ impl Objects {
             client: Client::from_conf(builder.build()),
             under_way: Arc::new(Semaphore::new(connections)),
             timeout: config.timeout,
+            copy_above: config.copy_above,
+            copy_part: config.copy_part,
             worked: Worked::default(),
             endpoint: config.endpoint.as_deref().unwrap_or("AWS").into(),
         })
@@ -93,12 +101,27 @@ impl Objects {
     }
 }
 
+/// Whom an `https` endpoint has to be vouched for by: the authority of `[objects] ca_file` alone
+/// where it is set, else what this machine trusts.
+fn trusted(config: &Config) -> Result<tls::TlsContext> {
+    let mut store = tls::TrustStore::default();
+    if let Some(file) = &config.ca_file {
+        // The SDK panics over what is no certificate.
+        runtime::tls::client("objects.ca_file", Some(file)).map_err(Error::Denied)?;
+        let unread = |error| Error::Denied(format!("`objects.ca_file`: {error}"));
+        let pem = std::fs::read(file).map_err(unread)?;
+        store = tls::TrustStore::empty().with_pem_certificate(pem);
+    }
+    let context = tls::TlsContext::builder().with_trust_store(store).build();
+    context.map_err(|error| Error::Denied(format!("`objects.ca_file`: {error}")))
+}
+
 /// The configured keys, or whatever the AWS chain finds (environment, profile, web identity,
 /// instance).
 async fn credentials(config: &Config) -> Result<SharedCredentialsProvider> {
     match (&config.access_key, &config.secret_key) {
         (Some(access), Some(secret)) => Ok(SharedCredentialsProvider::new(Credentials::new(
-            access,
+            access.expose(),
             secret.expose(),
             None,
             None,

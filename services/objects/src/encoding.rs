@@ -32,6 +32,15 @@ pub(crate) fn listed_key(encoded: &str) -> Option<String> {
     Some(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
 }
 
+/// Pairs in the encoding of forms, as `x-amz-tagging` has them.
+pub(crate) fn form<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let pairs: Vec<String> = pairs
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
+    pairs.join("&")
+}
+
 /// Text as it can stand in a header, and so in an object's metadata: percent-encoded where it is
 /// not printable ASCII.
 pub fn metadata_value(text: &str) -> String {
@@ -53,6 +62,15 @@ mod tests {
         assert_eq!(
             copy_source("b", "k", Some("v+1/=")),
             "b/k?versionId=v%2B1/%3D"
+        );
+    }
+
+    #[test]
+    fn tags_are_written_as_a_form() {
+        let tags = [("site", "north pier"), ("a&b", "1=1+ü")];
+        assert_eq!(
+            form(tags.into_iter()),
+            "site=north%20pier&a%26b=1%3D1%2B%C3%BC"
         );
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_s3::types::{ChecksumMode, ChecksumType, ServerSideEncryption};
 use jiff::Timestamp;
 use proto::Version;
@@ -32,12 +32,31 @@ pub struct Head {
     pub expires: Option<String>,
     /// User metadata, names in lower case.
     pub metadata: BTreeMap<String, String>,
+    /// The key of a key management service's that encrypts it, if one does.
+    pub kms: Option<Kms>,
     /// What tells of the whole content, by algorithm: checksums (only [`Objects::examine`] asks
     /// for them) and the entity tag where it is an MD5.
     pub digests: BTreeMap<&'static str, String>,
 }
 
+/// Encryption with a key of a key management service's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kms {
+    /// `aws:kms` or `aws:kms:dsse`.
+    pub algorithm: ServerSideEncryption,
+    /// Which key.
+    pub key: Option<String>,
+    /// Whether the bucket has a key of its own for it.
+    pub bucket_key: Option<bool>,
+}
+
 impl Head {
+    /// `Expires`, where it is a date as HTTP has them.
+    pub(crate) fn expires(&self) -> Option<DateTime> {
+        let text = self.expires.as_deref()?;
+        DateTime::from_str(text, DateTimeFormat::HttpDate).ok()
+    }
+
     /// Whether two objects hold the same bytes, as far as size and digests tell. `None`: the sizes
     /// are equal, and there is no digest that both have (parts and some encryptions leave none).
     pub fn same_content(&self, other: &Self) -> Option<bool> {
@@ -131,6 +150,7 @@ fn head(call: Call<'_>, output: HeadObjectOutput) -> Result<Head> {
     Ok(Head {
         size: size(call, output.content_length())?,
         digests: digests(&output, &version),
+        kms: kms(&output),
         version,
         expires: output.expires_string().map(str::to_owned),
         content_type: output.content_type,
@@ -144,6 +164,19 @@ fn head(call: Call<'_>, output: HeadObjectOutput) -> Result<Head> {
             .into_iter()
             .map(|(name, value)| (name.to_lowercase(), value))
             .collect(),
+    })
+}
+
+fn kms(output: &HeadObjectOutput) -> Option<Kms> {
+    let algorithm = output.server_side_encryption()?;
+    matches!(
+        algorithm,
+        ServerSideEncryption::AwsKms | ServerSideEncryption::AwsKmsDsse
+    )
+    .then(|| Kms {
+        algorithm: algorithm.clone(),
+        key: output.ssekms_key_id().map(str::to_owned),
+        bucket_key: output.bucket_key_enabled(),
     })
 }
 

@@ -39,7 +39,7 @@ impl Objects {
         content_type: Option<&str>,
         progress: impl Fn(u64),
     ) -> Result<Uploaded> {
-        let call = call(location);
+        let call = of(Operation::Put, location);
         let length = PART.max(size.div_ceil(PARTS));
         let first = part(&mut source, length)
             .await
@@ -60,7 +60,8 @@ impl Objects {
             .key(&location.key)
             .set_content_type(content_type.map(str::to_owned))
             .send();
-        let created = self.asked(call, self.timeout, Box::pin(request)).await?;
+        let begin = of(Operation::BeginUpload, location);
+        let created = self.asked(begin, self.timeout, Box::pin(request)).await?;
         let id = created.upload_id.unwrap_or_default();
         let parts = Parts {
             objects: self,
@@ -133,7 +134,11 @@ impl Parts<'_> {
             .timeout_for(u64::from(number.unsigned_abs()) * length);
         let done = self
             .objects
-            .asked(call(self.location), timeout, Box::pin(request))
+            .asked(
+                of(Operation::CompleteUpload, self.location),
+                timeout,
+                Box::pin(request),
+            )
             .await?;
         Ok(uploaded(done.e_tag, done.version_id))
     }
@@ -150,7 +155,7 @@ impl Parts<'_> {
             .part_number(number)
             .body(ByteStream::from(bytes))
             .send();
-        let call = call(self.location);
+        let call = of(Operation::SendPart, self.location);
         let output = self.objects.asked(call, timeout, Box::pin(request)).await?;
         Ok(output.e_tag)
     }
@@ -166,7 +171,7 @@ impl Parts<'_> {
             .key(&self.location.key)
             .upload_id(self.id)
             .send();
-        let call = call(self.location);
+        let call = of(Operation::AbortUpload, self.location);
         let timeout = self.objects.timeout;
         let _ = self.objects.asked(call, timeout, Box::pin(request)).await;
     }
@@ -190,9 +195,9 @@ fn uploaded(etag: Option<String>, version_id: Option<String>) -> Uploaded {
     }
 }
 
-fn call(location: &Location) -> Call<'_> {
+fn of(operation: Operation, location: &Location) -> Call<'_> {
     Call {
-        operation: Operation::Put,
+        operation,
         bucket: &location.bucket,
         key: &location.key,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::operation::copy_object::CopyObjectOutput;
 use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat};
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, MetadataDirective};
 use bytes::Bytes;
 use proto::Version;
@@ -82,13 +82,21 @@ impl Objects {
             .await
     }
 
-    /// Copies up to 5 GiB, with the source's headers and tags and the metadata given. `false`: a
+    /// Copies with the source's headers, tags and key of KMS's and the metadata given: in one
+    /// request, or in parts above `[objects] copy_above` bytes. `false`: a
     /// precondition was not met (the source is not this version any more, or the destination is
     /// taken), or the store cannot say; only a look at both tells.
     pub async fn copy(&self, copy: Copy<'_>) -> Result<bool> {
         let call = call(Operation::Copy, copy.destination);
-        match self.transfer(copy, &copy.version.etag).await {
-            Ok(_) => Ok(true),
+        let copied = if copy.head.size > self.copy_above {
+            Box::pin(self.copy_in_parts(copy)).await
+        } else {
+            Box::pin(self.transfer(copy, &copy.version.etag))
+                .await
+                .map(drop)
+        };
+        match copied {
+            Ok(()) => Ok(true),
             Err(Failure::Missing | Failure::Unmet) => Ok(false),
             Err(failure) => match failure.into_error(call) {
                 // Some stores say of a missing bucket that they have an internal error.
@@ -113,10 +121,6 @@ impl Objects {
             destination,
             ..
         } = copy;
-        let expires = head
-            .expires
-            .as_deref()
-            .and_then(|text| DateTime::from_str(text, DateTimeFormat::HttpDate).ok());
         let mut request = self
             .client
             .copy_object()
@@ -134,7 +138,13 @@ impl Objects {
             .set_content_language(head.content_language.clone())
             .set_content_disposition(head.content_disposition.clone())
             .set_cache_control(head.cache_control.clone())
-            .set_expires(expires);
+            .set_expires(head.expires());
+        if let Some(kms) = &head.kms {
+            request = request
+                .server_side_encryption(kms.algorithm.clone())
+                .set_ssekms_key_id(kms.key.clone())
+                .set_bucket_key_enabled(kms.bucket_key);
+        }
         if copy.if_match {
             request = request.copy_source_if_match(format!("\"{etag}\""));
         }

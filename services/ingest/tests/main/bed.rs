@@ -55,7 +55,7 @@ impl Bed {
             .await;
         let mut config = Config::default();
         config.objects.endpoint = Some(store.endpoint());
-        config.objects.access_key = Some(store.access_key().to_owned());
+        config.objects.access_key = Some(Secret::new(store.access_key()));
         config.objects.secret_key = Some(Secret::new(store.secret_key()));
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

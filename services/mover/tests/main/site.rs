@@ -58,12 +58,11 @@ async fn store() -> &'static SeaweedFs {
     &STORE.get_or_init(start).await.0
 }
 
-fn client(store: &SeaweedFs) -> Client {
-    let (access, secret) = (store.access_key(), store.secret_key());
+fn client(endpoint: &str, access: &str, secret: &str) -> Client {
     Client::from_conf(
         aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .endpoint_url(store.endpoint())
+            .endpoint_url(endpoint)
             .force_path_style(true)
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new(access, secret, None, None, "test"))
@@ -73,13 +72,18 @@ fn client(store: &SeaweedFs) -> Client {
 
 pub(crate) async fn site() -> Site {
     let store = store().await;
-    let relay = Relay::before(&store.endpoint()).await;
+    site_on(&store.endpoint(), store.access_key(), store.secret_key()).await
+}
+
+/// The same on another store.
+pub(crate) async fn site_on(endpoint: &str, access_key: &str, secret_key: &str) -> Site {
+    let relay = Relay::before(endpoint).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mover.db");
     let mut config = Config::default();
-    config.objects.endpoint = Some(store.endpoint());
-    config.objects.access_key = Some(store.access_key().to_owned());
-    config.objects.secret_key = Some(Secret::new(store.secret_key()));
+    config.objects.endpoint = Some(endpoint.to_owned());
+    config.objects.access_key = Some(Secret::new(access_key));
+    config.objects.secret_key = Some(Secret::new(secret_key));
     config.objects.timeout = Duration::from_secs(60);
     let objects = Objects::new(&config.objects).await.unwrap();
     config.objects.endpoint = Some(relay.endpoint());
@@ -89,7 +93,7 @@ pub(crate) async fn site() -> Site {
         relay,
         journal: Arc::new(store::sqlite::Journal::open(&file).await.unwrap()),
         objects,
-        s3: client(store),
+        s3: client(endpoint, access_key, secret_key),
         _folder: folder,
     };
     site.bucket = site.another_bucket().await;

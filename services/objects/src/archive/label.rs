@@ -130,6 +130,7 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             digests: BTreeMap::new(),
+            kms: None,
         }
     }
 

@@ -1,88 +1,18 @@
 //! Answers that a well store does not give: each is sorted by what it means.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use objects::{Copy, Error, Head, Objects};
+use objects::{Error, Objects};
 use proto::Version;
-use proto::event::Location;
 use runtime::Trouble;
 use runtime::config::objects::Config;
 use runtime::config::secret::Secret;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::canned::{self, Canned, LONG, MANY, client, plain, read_head};
 use crate::store::bucket;
-
-/// Answers every request with `answer`, once `released` allows it.
-struct Canned {
-    endpoint: String,
-    waiting: Arc<AtomicUsize>,
-    most: Arc<AtomicUsize>,
-    released: Arc<Semaphore>,
-}
-
-impl Canned {
-    async fn start(answer: &'static str, released: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let canned = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            waiting: Arc::default(),
-            most: Arc::default(),
-            released: Arc::new(Semaphore::new(released)),
-        };
-        let (waiting, most) = (Arc::clone(&canned.waiting), Arc::clone(&canned.most));
-        let released = Arc::clone(&canned.released);
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let (waiting, most) = (Arc::clone(&waiting), Arc::clone(&most));
-                let released = Arc::clone(&released);
-                tokio::spawn(async move {
-                    let mut client = client;
-                    while read_head(&mut client).await {
-                        let now = waiting.fetch_add(1, Ordering::SeqCst) + 1;
-                        most.fetch_max(now, Ordering::SeqCst);
-                        released.acquire().await.unwrap().forget();
-                        waiting.fetch_sub(1, Ordering::SeqCst);
-                        client.write_all(answer.as_bytes()).await.unwrap();
-                    }
-                });
-            }
-        });
-        canned
-    }
-}
-
-async fn client(endpoint: &str, timeout: Duration, connections: usize) -> Objects {
-    let config = Config {
-        endpoint: Some(endpoint.to_owned()),
-        access_key: Some("key".to_owned()),
-        secret_key: Some(Secret::new("secret")),
-        timeout,
-        connections,
-        ..Config::default()
-    };
-    Objects::new(&config).await.unwrap()
-}
-
-/// A request without a body.
-async fn read_head(client: &mut TcpStream) -> bool {
-    let mut head = vec![];
-    while !head.ends_with(b"\r\n\r\n") {
-        match client.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return false,
-        }
-    }
-    true
-}
-
-const LONG: Duration = Duration::from_secs(20);
-const MANY: usize = 1000;
 
 async fn head(answer: &'static str) -> Error {
     let canned = Canned::start(answer, MANY).await;
@@ -93,33 +23,7 @@ async fn head(answer: &'static str) -> Error {
 async fn copy(answer: &'static str) -> objects::Result<bool> {
     let canned = Canned::start(answer, MANY).await;
     let objects = client(&canned.endpoint, LONG, 4).await;
-    let version = Version::new("a", jiff::Timestamp::UNIX_EPOCH, None);
-    let head = Head {
-        version: version.clone(),
-        size: 1,
-        content_type: None,
-        content_encoding: None,
-        content_language: None,
-        content_disposition: None,
-        cache_control: None,
-        expires: None,
-        metadata: BTreeMap::new(),
-        digests: BTreeMap::new(),
-    };
-    let at = |key: &str| Location {
-        bucket: "b".to_owned(),
-        key: key.to_owned(),
-    };
-    let copy = Copy {
-        source: &at("k"),
-        version: &version,
-        head: &head,
-        destination: &at("l"),
-        metadata: &BTreeMap::new(),
-        if_match: true,
-        if_absent: true,
-    };
-    objects.copy(copy).await
+    canned::copy(&objects, &plain(1)).await
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn store(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) ->
     });
     let config = Config {
         endpoint: Some(endpoint),
-        access_key: Some("key".to_owned()),
+        access_key: Some(Secret::new("key")),
         secret_key: Some(Secret::new("secret")),
         timeout: Duration::from_secs(20),
         ..Config::default()

@@ -81,7 +81,7 @@ async fn probe_of_store_in_trouble(requests: usize) -> Preconditions {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = Config {
         endpoint: Some(format!("http://{}", listener.local_addr().unwrap())),
-        access_key: Some("key".to_owned()),
+        access_key: Some(Secret::new("key")),
         secret_key: Some(Secret::new("secret")),
         ..Config::default()
     };

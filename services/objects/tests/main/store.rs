@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use bytes::Bytes;
 use objects::{Head, Objects};
@@ -40,7 +41,7 @@ pub(crate) async fn bucket() -> Bucket {
         .await;
     let config = Config {
         endpoint: Some(store.endpoint()),
-        access_key: Some(store.access_key().to_owned()),
+        access_key: Some(Secret::new(store.access_key())),
         secret_key: Some(Secret::new(store.secret_key())),
         timeout: Duration::from_secs(20),
         ..Config::default()
@@ -115,6 +116,52 @@ impl Bucket {
         let request = self.s3.get_object().bucket(&self.name).key(key);
         let answer = request.send().await.ok()?;
         Some(answer.body.collect().await.unwrap().into_bytes())
+    }
+
+    /// Uploads an object that has everything that can be said of one.
+    pub(crate) async fn put_described(&self, key: &str, bytes: Vec<u8>) {
+        let put = self.s3.put_object().bucket(&self.name).key(key);
+        put.content_type("text/csv; charset=utf-8")
+            .content_encoding("gzip")
+            .content_language("de")
+            .content_disposition("attachment; filename=\"a.csv\"")
+            .cache_control("max-age=60")
+            .expires(DateTime::from_secs(2_000_000_000))
+            .metadata("station", "north")
+            .tagging("team=sea&pier=north%20pier")
+            .body(bytes.into())
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// An object has these bytes, the headers and tags of [`Self::put_described`], and the user
+    /// metadata `landfall-file-id` alone.
+    pub(crate) async fn is_described(&self, key: &str, bytes: &[u8]) {
+        let get = self.s3.get_object().bucket(&self.name).key(key);
+        let answer = get.send().await.unwrap();
+        for (found, expected) in [
+            (answer.content_type(), "text/csv; charset=utf-8"),
+            (answer.content_encoding(), "gzip"),
+            (answer.content_language(), "de"),
+            (
+                answer.content_disposition(),
+                "attachment; filename=\"a.csv\"",
+            ),
+            (answer.cache_control(), "max-age=60"),
+            (answer.expires_string(), "Wed, 18 May 2033 03:33:20 GMT"),
+        ] {
+            assert_eq!(found, Some(expected));
+        }
+        let metadata = answer.metadata().unwrap();
+        assert_eq!(metadata.len(), 1);
+        assert_eq!(metadata["landfall-file-id"], "0f");
+        assert!(answer.body.collect().await.unwrap().to_vec() == bytes);
+        let tags = self.s3.get_object_tagging().bucket(&self.name).key(key);
+        let tags = tags.send().await.unwrap();
+        let tags = tags.tag_set().iter().map(|tag| (tag.key(), tag.value()));
+        let expected = BTreeMap::from([("team", "sea"), ("pier", "north pier")]);
+        assert_eq!(tags.collect::<BTreeMap<_, _>>(), expected);
     }
 
     pub(crate) async fn delete(&self, key: &str) {

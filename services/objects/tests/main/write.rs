@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_s3::types::{Tag, Tagging};
 use objects::{Copy, Head, Removal};
 use proto::Version;
 
@@ -25,56 +24,11 @@ async fn copy(bucket: &Bucket, head: &Head, version: &Version, to: &str, if_abse
 #[tokio::test]
 async fn a_copy_has_the_sources_headers_tags_and_bytes_and_the_metadata_given() {
     let bucket = bucket().await;
-    let tag = Tag::builder().key("team").value("sea").build().unwrap();
-    bucket
-        .s3
-        .put_object()
-        .bucket(&bucket.name)
-        .key("in/a.csv")
-        .content_type("text/csv; charset=utf-8")
-        .content_encoding("gzip")
-        .content_language("de")
-        .content_disposition("attachment; filename=\"a.csv\"")
-        .cache_control("max-age=60")
-        .expires(aws_sdk_s3::primitives::DateTime::from_secs(2_000_000_000))
-        .metadata("station", "north")
-        .tagging("team=sea")
-        .body(b"bytes".to_vec().into())
-        .send()
-        .await
-        .unwrap();
+    bucket.put_described("in/a.csv", b"bytes".to_vec()).await;
     let head = bucket.head("in/a.csv").await.unwrap();
     assert_eq!(head.metadata["station"], "north");
     assert!(copy(&bucket, &head, &head.version, "processed/in/a.csv", true).await);
-
-    let request = bucket.s3.get_object().bucket(&bucket.name);
-    let answer = request.key("processed/in/a.csv").send().await.unwrap();
-    assert_eq!(answer.content_type(), Some("text/csv; charset=utf-8"));
-    assert_eq!(answer.content_encoding(), Some("gzip"));
-    assert_eq!(answer.content_language(), Some("de"));
-    assert_eq!(
-        answer.content_disposition(),
-        Some("attachment; filename=\"a.csv\"")
-    );
-    assert_eq!(answer.cache_control(), Some("max-age=60"));
-    assert_eq!(
-        answer.expires_string(),
-        Some("Wed, 18 May 2033 03:33:20 GMT")
-    );
-    let metadata = answer.metadata().unwrap();
-    assert_eq!(metadata.len(), 1);
-    assert_eq!(metadata["landfall-file-id"], "0f");
-    assert_eq!(answer.body.collect().await.unwrap().to_vec(), b"bytes");
-    let request = bucket.s3.get_object_tagging().bucket(&bucket.name);
-    let tags = request.key("processed/in/a.csv").send().await.unwrap();
-    assert_eq!(
-        Tagging::builder()
-            .set_tag_set(Some(tags.tag_set))
-            .build()
-            .unwrap()
-            .tag_set,
-        [tag]
-    );
+    bucket.is_described("processed/in/a.csv", b"bytes").await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use super::forms::{
     at_least, filled, is_loopback, mailbox, mailboxes, node, positive, readable, readable_glob, url,
 };
 use super::notifier::Tls;
+use super::objects::{LEAST_PART, MOST_COPIED};
 use super::store::Kind;
 use super::wrong::Wrong;
 use super::{Config, profile};
@@ -119,7 +120,18 @@ fn objects(config: &Config) -> Result<(), Wrong> {
     }
     filled("objects.region", &objects.region)?;
     positive("objects.timeout", objects.timeout)?;
+    at_least("objects.attempts", objects.attempts, 1)?;
     at_least("objects.connections", objects.connections, 1)?;
+    for (setting, bytes) in [
+        ("objects.copy_above", objects.copy_above),
+        ("objects.copy_part", objects.copy_part),
+    ] {
+        if !(LEAST_PART..=MOST_COPIED).contains(&bytes) {
+            let what = format!("must be {LEAST_PART} (5 MiB) to {MOST_COPIED} (5 GiB), is {bytes}");
+            return Err(Wrong::new(setting, what));
+        }
+    }
+    readable("objects.ca_file", objects.ca_file.as_deref())?;
     match (&objects.access_key, &objects.secret_key) {
         (Some(_), None) => Err(Wrong::new(
             "objects.access_key",

@@ -126,7 +126,7 @@ fn secrets_are_not_shown() {
     .unwrap();
     let shown = config.shown();
     assert!(!shown.contains("s3cret"), "{shown}");
-    assert_eq!(shown.matches("\"***\"").count(), 4, "{shown}");
+    assert_eq!(shown.matches("\"***\"").count(), 5, "{shown}");
     assert!(!format!("{config:?}").contains("s3cret"));
 }
 

@@ -166,6 +166,24 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
              without user, path or query",
         ),
         (
+            "[objects]\ncopy_above = 5368709121\n",
+            &[],
+            "landfall.toml:2: `objects.copy_above`: must be 5242880 (5 MiB) to 5368709120 (5 GiB), is \
+             5368709121",
+        ),
+        (
+            "[objects]\ncopy_part = 1000\n",
+            &[],
+            "landfall.toml:2: `objects.copy_part`: must be 5242880 (5 MiB) to 5368709120 (5 GiB), is \
+             1000",
+        ),
+        (
+            "[objects]\nca_file = \"/not/there.pem\"\n",
+            &[],
+            "landfall.toml:2: `objects.ca_file`: cannot read /not/there.pem: No such file or \
+             directory (os error 2)",
+        ),
+        (
             "[objects]\naccess_key = \"key\"\n",
             &[],
             "landfall.toml:2: `objects.access_key`: needs `objects.secret_key` beside it",

@@ -161,6 +161,7 @@ impl World for Model {
             expires: None,
             metadata: BTreeMap::new(),
             digests: BTreeMap::new(),
+            kms: None,
         }))
     }
 

@@ -1,0 +1,97 @@
+//! What is sent to a store, where no store at hand tells that it was.
+
+use aws_sdk_s3::types::ServerSideEncryption;
+use objects::{Head, Kms, Objects};
+use runtime::config::objects::Config;
+
+use crate::canned::{Canned, MANY, config, copy, plain};
+
+const PART: u64 = 5 << 20;
+
+fn success(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// As a store answers each request of a copy but the last of one in parts.
+fn copying(head: &str) -> String {
+    let line = head.lines().next().unwrap_or_default();
+    if line.contains("partNumber=") {
+        success("<CopyPartResult><ETag>&quot;p&quot;</ETag></CopyPartResult>")
+    } else if line.contains("uploads") {
+        success(
+            "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>",
+        )
+    } else if line.contains("tagging") {
+        success("<Tagging><TagSet></TagSet></Tagging>")
+    } else {
+        success("<CopyObjectResult><ETag>&quot;a&quot;</ETag></CopyObjectResult>")
+    }
+}
+
+/// The head of the request that makes the object of a copy, of so many bytes that a key of KMS's
+/// encrypts.
+async fn making(size: u64) -> String {
+    let canned = Canned::answering(copying, MANY).await;
+    let config = Config {
+        copy_above: PART,
+        copy_part: PART,
+        ..config(&canned.endpoint)
+    };
+    let objects = Objects::new(&config).await.unwrap();
+    let kms = Kms {
+        algorithm: ServerSideEncryption::AwsKms,
+        key: Some("arn:aws:kms:eu-central-1:1:key/2".to_owned()),
+        bucket_key: Some(true),
+    };
+    let head = Head {
+        kms: Some(kms),
+        ..plain(size)
+    };
+    // What comes of it is no matter here.
+    let _ = copy(&objects, &head).await;
+    let makes = |head: &String| {
+        let line = head.lines().next().unwrap_or_default();
+        line.contains("CopyObject") || line.contains("uploads")
+    };
+    canned.heads().into_iter().find(makes).unwrap()
+}
+
+#[tokio::test]
+async fn the_key_that_encrypts_goes_along_with_a_copy_in_one_request_and_in_parts() {
+    for size in [1, 2 * PART] {
+        let head = making(size).await.to_lowercase();
+        assert_eq!(head.starts_with("post"), size > PART, "{head}");
+        for header in [
+            "x-amz-server-side-encryption: aws:kms",
+            "x-amz-server-side-encryption-aws-kms-key-id: arn:aws:kms:eu-central-1:1:key/2",
+            "x-amz-server-side-encryption-bucket-key-enabled: true",
+        ] {
+            let sent = head.lines().any(|line| line == header);
+            assert!(sent, "{header} of {size} bytes:\n{head}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_are_made_as_often_and_signed_for_the_region_that_is_configured() {
+    for attempts in [1, 3] {
+        let busy = "HTTP/1.1 503 Slow Down\r\ncontent-length: 0\r\n\r\n";
+        let canned = Canned::start(busy, MANY).await;
+        let config = Config {
+            attempts,
+            region: "eu-central-1".to_owned(),
+            ..config(&canned.endpoint)
+        };
+        let objects = Objects::new(&config).await.unwrap();
+        objects.head("b", "k").await.unwrap_err();
+        let heads = canned.heads();
+        assert_eq!(heads.len(), attempts as usize);
+        for head in heads {
+            assert!(head.starts_with("HEAD /b/k "), "{head}");
+            assert!(head.contains("/eu-central-1/s3/aws4_request"), "{head}");
+        }
+    }
+}
