@@ -95,3 +95,65 @@ async fn requests_are_made_as_often_and_signed_for_the_region_that_is_configured
         }
     }
 }
+
+#[tokio::test]
+async fn a_listing_of_versions_goes_on_after_the_last_of_its_page_and_shows_the_newest() {
+    const LINE: &str =
+        "<LastModified>2026-11-30T00:00:00Z</LastModified><ETag>e</ETag><Size>1</Size>";
+    let page = |head: &str| {
+        let line = head.lines().next().unwrap_or_default();
+        let content = if line.contains("key-marker") {
+            format!(
+                "<IsTruncated>false</IsTruncated>\
+                 <Version><Key>in/b</Key><VersionId>3</VersionId><IsLatest>true</IsLatest>{LINE}</Version>\
+                 <DeleteMarker><Key>in/c</Key><VersionId>4</VersionId><IsLatest>true</IsLatest></DeleteMarker>"
+            )
+        } else {
+            format!(
+                "<IsTruncated>true</IsTruncated>\
+                 <NextKeyMarker>in/a+1%2B</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker>\
+                 <Version><Key>in/a+1%2B</Key><VersionId>2</VersionId><IsLatest>true</IsLatest>{LINE}</Version>\
+                 <Version><Key>in/a+1%2B</Key><VersionId>1</VersionId><IsLatest>false</IsLatest>{LINE}</Version>"
+            )
+        };
+        success(&format!(
+            "<ListVersionsResult><EncodingType>url</EncodingType>{content}</ListVersionsResult>"
+        ))
+    };
+    let canned = Canned::answering(page, MANY).await;
+    let objects = Objects::new(&config(&canned.endpoint)).await.unwrap();
+    let listing = objects.list_with_versions("b", "in/", true);
+    let listed: Vec<_> = futures::StreamExt::collect(listing).await;
+    let listed = listed.into_iter().map(|line| line.unwrap().unwrap());
+    let listed: Vec<_> = listed.map(|line| (line.key, line.version.id)).collect();
+    let newest = [("in/a 1+", "2"), ("in/b", "3")];
+    let newest = newest.map(|(key, id)| (key.to_owned(), Some(id.to_owned())));
+    assert_eq!(listed, newest);
+    let heads = canned.heads();
+    assert_eq!(heads.len(), 2);
+    assert!(
+        heads[1].contains("key-marker=in%2Fa%201%2B"),
+        "{}",
+        heads[1]
+    );
+    assert!(heads[1].contains("version-id-marker=1"), "{}", heads[1]);
+}
+
+#[tokio::test]
+async fn a_listing_that_comes_back_to_where_it_was_is_refused() {
+    let page = |_: &str| {
+        success(
+            "<ListVersionsResult><IsTruncated>true</IsTruncated>\
+             <NextKeyMarker>in/a</NextKeyMarker></ListVersionsResult>",
+        )
+    };
+    let canned = Canned::answering(page, MANY).await;
+    let objects = Objects::new(&config(&canned.endpoint)).await.unwrap();
+    let listing = objects.list_with_versions("b", "in/", true);
+    let listed: Vec<_> = futures::StreamExt::collect(listing).await;
+    let Some(Err(error)) = listed.last() else {
+        panic!("{listed:?}");
+    };
+    assert!(error.to_string().contains("does not go on"), "{error}");
+    assert_eq!(canned.heads().len(), 2);
+}

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use objects::Listed;
+use proto::FileId;
 use proto::event::FoundBy;
-use proto::{FileId, Version};
 use runtime::Trouble;
 use store::journal::Settled;
 use tokio::time::Instant;
@@ -93,7 +93,8 @@ impl<'a> Pass<'a> {
     }
 
     async fn list(&mut self, bucket: &str, prefix: &str, versioned: bool) -> Result<(), Trouble> {
-        let mut listing = pin!(self.sweep.connected.objects.list(bucket, prefix));
+        let objects = &self.sweep.connected.objects;
+        let mut listing = pin!(objects.list_with_versions(bucket, prefix, versioned));
         let mut page = Vec::with_capacity(PAGE);
         while let Some(line) = listing.try_next().await? {
             self.tally.listed += 1;
@@ -116,28 +117,25 @@ impl<'a> Pass<'a> {
             }
             page.push(listed);
             if page.len() == PAGE {
-                self.page(bucket, std::mem::take(&mut page), versioned)
-                    .await?;
+                self.page(bucket, std::mem::take(&mut page)).await?;
             }
         }
-        self.page(bucket, page, versioned).await
+        self.page(bucket, page).await
     }
 
-    async fn page(
-        &mut self,
-        bucket: &str,
-        page: Vec<Listed>,
-        versioned: bool,
-    ) -> Result<(), Trouble> {
-        let page = self.identify(bucket, page, versioned).await?;
-        let cells: Vec<_> = page.iter().map(|(_, file)| first_way(*file)).collect();
+    async fn page(&mut self, bucket: &str, page: Vec<Listed>) -> Result<(), Trouble> {
+        let cell = |listed: &Listed| {
+            let file = FileId::of(bucket, &listed.key, &listed.version);
+            first_way(file)
+        };
+        let cells: Vec<_> = page.iter().map(cell).collect();
         let settled = self.sweep.connected.journal.settled_many(&cells).await?;
         let mut known = vec![];
         let mut unknown = vec![];
-        for ((key, _), settled) in page.into_iter().zip(settled) {
+        for (listed, settled) in page.into_iter().zip(settled) {
             match settled {
                 Some(settled) => known.push(settled),
-                None => unknown.push(key),
+                None => unknown.push(listed.key),
             }
         }
         self.look(bucket, unknown, &mut known).await?;
@@ -157,45 +155,6 @@ impl<'a> Pass<'a> {
         let first = &mut self.tally.first_refused;
         first.get_or_insert_with(|| trouble.to_string());
         Ok(())
-    }
-
-    /// Which versions a page shows. A listing knows no version ids: there `HEAD` has to say.
-    async fn identify(
-        &mut self,
-        bucket: &str,
-        page: Vec<Listed>,
-        versioned: bool,
-    ) -> Result<Vec<(String, FileId)>, Trouble> {
-        let id = |key: &str, version: &Version| FileId::of(bucket, key, version);
-        if !versioned {
-            return Ok(page
-                .into_iter()
-                .map(|listed| {
-                    let file = id(&listed.key, &listed.version);
-                    (listed.key, file)
-                })
-                .collect());
-        }
-        let objects = &self.sweep.connected.objects;
-        let mut heads = pin!(
-            stream::iter(page)
-                .map(async |Listed { key, .. }| {
-                    let head = objects.head(bucket, &key).await?;
-                    Ok::<_, Trouble>(head.map(|head| {
-                        let file = id(&key, &head.version);
-                        (key, file)
-                    }))
-                })
-                .buffer_unordered(AT_ONCE)
-        );
-        let mut found = vec![];
-        while let Some(head) = heads.next().await {
-            match head {
-                Ok(head) => found.extend(head),
-                Err(trouble) => self.refuse(trouble)?,
-            }
-        }
-        Ok(found)
     }
 
     /// Looks at keys whose version nobody knows, as a notification would make the watcher do.

@@ -1,5 +1,7 @@
 //! A bucket that keeps versions.
 
+use std::sync::{Arc, Mutex};
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
@@ -53,7 +55,7 @@ async fn each_version_of_a_versioned_bucket_is_a_file_by_its_version_id() {
         ids.push(head.version_id.unwrap());
         bed.wait_for_arrived(count + 1).await;
     }
-    // The sweep knows them by HEAD, and says nothing.
+    // The sweep knows them by its listing, and says nothing.
     bed.wait_for_a_sweep().await;
     bed.wait_until_worked_off().await;
     let arrived = bed.arrived().await;
@@ -98,6 +100,54 @@ async fn a_version_that_comes_to_light_again_is_found_by_the_sweep_and_ordered_a
     assert_eq!(arrived[1].file.version, first);
     assert_eq!(arrived[1].found_by, FoundBy::Sweep);
     assert!(arrived[1].file.order < arrived[0].file.order);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_versions_than_a_page_of_the_listing_are_all_found() {
+    let bed = Bed::new("watcher.sweep_every = '1h'").await;
+    keep_versions(&bed).await;
+    // An older version each is no file of the listing's.
+    for body in ["older", "newer"] {
+        let uploads = (0..520).map(async |number| {
+            bed.upload(&format!("incoming/{number}+ü.csv"), body).await;
+        });
+        futures::future::join_all(uploads).await;
+    }
+    let watcher = bed.watch_deafly().await;
+    let arrived = bed.wait_for_arrived(520).await;
+    watcher.stop().await;
+    let mut keys: Vec<&str> = arrived.iter().map(|a| a.file.key.as_str()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!((keys.len(), arrived.len()), (520, 520));
+    assert!(arrived.iter().all(|arrived| arrived.file.size == 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_over_known_versions_costs_a_listing_and_no_look() {
+    let mut bed = Bed::new("watcher.sweep_every = '1s'").await;
+    keep_versions(&bed).await;
+    for name in ["a", "b", "c"] {
+        bed.upload(&format!("incoming/{name}.csv"), name).await;
+    }
+    let requests = Arc::new(Mutex::new(vec![]));
+    let noted = Arc::clone(&requests);
+    let store = bed.access().0.to_owned();
+    bed.endpoint = Some(proxy::before(&store, move |line| {
+        noted.lock().unwrap().push(line.to_owned());
+        None
+    }));
+    let watcher = bed.watch_deafly().await;
+    bed.wait_for_arrived(3).await;
+    bed.wait_for_a_sweep().await;
+    requests.lock().unwrap().clear();
+    bed.wait_for_a_sweep().await;
+    watcher.stop().await;
+    let requests = requests.lock().unwrap();
+    let listings = requests.iter().filter(|line| line.contains("versions"));
+    assert!(listings.count() > 0, "{requests:?}");
+    let looks = requests.iter().filter(|line| line.starts_with("HEAD "));
+    assert_eq!(looks.count(), 0, "{requests:?}");
 }
 
 /// A store that denies every look at `incoming/bad.csv`.
