@@ -115,15 +115,13 @@ impl Sight<'_> {
     /// Every object where Landfall files files away, and every destination that an event names.
     async fn filed(&self, facts: &Facts) -> anyhow::Result<BTreeMap<Place, Head>> {
         let mut places: BTreeSet<Place> = BTreeSet::new();
-        for bucket in self.buckets() {
-            for prefix in [&self.config.mover.processed, &self.config.mover.rejected] {
-                let listing = self.objects.list(bucket, &self.listed(prefix));
-                for listed in listing.try_collect::<Vec<_>>().await? {
-                    places.insert(Place {
-                        bucket: bucket.to_owned(),
-                        key: listed?.key,
-                    });
-                }
+        for shelf in self.config.all_places() {
+            let listing = self.objects.list(shelf.bucket, &self.listed(shelf.prefix));
+            for listed in listing.try_collect::<Vec<_>>().await? {
+                places.insert(Place {
+                    bucket: shelf.bucket.to_owned(),
+                    key: listed?.key,
+                });
             }
         }
         for (_, way) in facts.judged() {
@@ -148,18 +146,6 @@ impl Sight<'_> {
     fn listed(&self, prefix: &str) -> String {
         let keys = self.scope.prefix.clone().unwrap_or_default();
         format!("{prefix}{keys}")
-    }
-
-    /// Every bucket that Landfall files files into.
-    fn buckets(&self) -> BTreeSet<&str> {
-        let watched = self.config.watcher.buckets.iter();
-        let watched = watched.map(|bucket| bucket.name.as_str());
-        let targets = self.config.profiles.iter();
-        let targets = targets.filter_map(|profile| profile.target_bucket.as_deref());
-        watched
-            .chain(self.config.mover.target_bucket.as_deref())
-            .chain(targets)
-            .collect()
     }
 
     /// What lies where each judged file was uploaded.

@@ -96,30 +96,24 @@ impl Choice<'_> {
         let objects = Objects::new(&self.config.objects)
             .await
             .map_err(Failure::failed)?;
-        let mover = &self.config.mover;
-        let profiles = self.config.profiles.iter();
-        let targets = profiles.filter_map(|profile| profile.target_bucket.as_deref());
-        let targets = targets.chain(mover.target_bucket.as_deref());
-        let sources = self.buckets();
-        let filed: BTreeSet<&str> = sources.iter().copied().chain(targets).collect();
         let mut keys = BTreeSet::new();
-        for bucket in sources {
+        let mut filed = BTreeSet::new();
+        for bucket in self.buckets() {
             let mut listing = objects.list(bucket, prefix);
             while let Some(line) = listing.next().await {
                 let listed = line.and_then(|line| line).map_err(Failure::failed)?;
                 keys.insert(listed.key);
             }
+            filed.extend(self.config.places(bucket));
         }
-        for bucket in filed {
-            for shelf in [&mover.processed, &mover.rejected] {
-                let mut listing = objects.list(bucket, &format!("{shelf}{prefix}"));
-                while let Some(line) = listing.next().await {
-                    let listed = line.and_then(|line| line).map_err(Failure::failed)?;
-                    let key = listed.key.strip_prefix(shelf.as_str());
-                    let key = key.unwrap_or_default().to_owned();
-                    keys.extend(uploaded_as(&objects, bucket, &listed.key).await?);
-                    keys.insert(key);
-                }
+        for place in filed {
+            let mut listing = objects.list(place.bucket, &format!("{}{prefix}", place.prefix));
+            while let Some(line) = listing.next().await {
+                let listed = line.and_then(|line| line).map_err(Failure::failed)?;
+                let key = listed.key.strip_prefix(place.prefix);
+                let key = key.unwrap_or_default().to_owned();
+                keys.extend(uploaded_as(&objects, place.bucket, &listed.key).await?);
+                keys.insert(key);
             }
         }
         Ok(keys)

@@ -137,7 +137,7 @@ impl Ingest {
         match before.await? {
             Some(profile) => Ok(Profile {
                 // Where files go is not part of how they are read, and not kept.
-                target_bucket: configured.ok().and_then(|now| now.target_bucket.clone()),
+                mover: configured.map(|now| now.mover.clone()).unwrap_or_default(),
                 ..profile
             }),
             None => configured.cloned(),
@@ -172,10 +172,10 @@ impl Ingest {
 
     /// Refused rows go where the mover files files, so that no output lies where files arrive.
     fn shelf(&self, way: &Way, profile: &Profile) -> Shelf {
-        let target = profile.target_bucket.as_ref();
-        let target = target.or(self.config.mover.target_bucket.as_ref());
+        let mover = &self.config.mover;
+        let filed = mover.place(&profile.mover, &way.file.bucket, false);
         Shelf {
-            bucket: target.unwrap_or(&way.file.bucket).clone(),
+            bucket: filed.bucket.to_owned(),
             prefix: self.config.ingest.rejected_rows.clone(),
         }
     }

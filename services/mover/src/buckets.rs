@@ -1,11 +1,12 @@
 //! What the stores behind the buckets can promise, found out by trying.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use objects::{Objects, Preconditions};
-use runtime::config::{Config, mover};
-use runtime::{Trouble, config::Profile};
+use runtime::Trouble;
+use runtime::config::Config;
+use runtime::config::mover::{self, After};
 
 /// The buckets that files come from and go to.
 pub struct Buckets {
@@ -24,19 +25,20 @@ impl Buckets {
         }
     }
 
-    /// Probes every bucket of the configuration, so that what is missing is said at start and not
-    /// with the first file.
+    /// Probes every bucket of the configuration that anything is taken from or put into, so that
+    /// what is missing is said at start and not with the first file.
     pub async fn probe_all(&self, config: &Config) -> Result<(), Trouble> {
-        let mut targets = BTreeSet::new();
         for bucket in &config.watcher.buckets {
-            self.source(&bucket.name).await?;
-            targets.insert(target(config, None, &bucket.name));
-            for profile in &config.profiles {
-                targets.insert(target(config, Some(profile), &bucket.name));
+            for own in config.owns() {
+                if config.mover.after(own) == After::Leave {
+                    continue;
+                }
+                self.source(&bucket.name).await?;
+                for rejected in [false, true] {
+                    let place = config.mover.place(own, &bucket.name, rejected);
+                    self.target(place.bucket).await?;
+                }
             }
-        }
-        for bucket in targets {
-            self.target(bucket).await?;
         }
         Ok(())
     }
@@ -73,14 +75,6 @@ impl Buckets {
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Preconditions>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The bucket that a file from `source` is filed in.
-pub fn target<'a>(config: &'a Config, profile: Option<&'a Profile>, source: &'a str) -> &'a str {
-    profile
-        .and_then(|profile| profile.target_bucket.as_deref())
-        .or(config.mover.target_bucket.as_deref())
-        .unwrap_or(source)
 }
 
 /// Why files may not be taken from a bucket, in one line.
@@ -161,13 +155,5 @@ mod tests {
             ..SEAWEEDFS
         };
         assert!(refusal("in", blind, true).unwrap().contains("versioning"));
-    }
-
-    #[test]
-    fn a_profiles_target_goes_before_the_movers_and_both_before_the_source() {
-        let mut config = Config::default();
-        assert_eq!(target(&config, None, "in"), "in");
-        config.mover.target_bucket = Some("done".to_owned());
-        assert_eq!(target(&config, None, "in"), "done");
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use proto::FileId;
 use proto::event::Location;
 use runtime::Trouble;
+use runtime::config::mover::After;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Journal;
@@ -29,9 +30,11 @@ pub enum Claim {
     Taken(FileId),
 }
 
-/// Where files of one kind go.
+/// Where a file goes, and whether it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shelf {
+    /// What becomes of the object.
+    pub after: After,
     /// The bucket.
     pub bucket: String,
     /// What stands before their keys.
@@ -65,6 +68,17 @@ impl Claims {
         let register = shelf(file, replay);
         let entry = self.0.read(&register).await?;
         entry.map(|entry| read(&register, &entry.value)).transpose()
+    }
+
+    /// Whether somebody was about to delete a file's source on this way.
+    pub async fn is_to_be_deleted(&self, file: FileId, replay: u32) -> Result<bool, Trouble> {
+        Ok(self.0.read(&deletion(file, replay)).await?.is_some())
+    }
+
+    /// Notes that a file's source is about to be deleted on this way. Safe to repeat.
+    pub async fn note_to_be_deleted(&self, file: FileId, replay: u32) -> Result<(), Trouble> {
+        self.0.create(&deletion(file, replay), b"{}").await?;
+        Ok(())
     }
 
     /// Claims a destination for a file, if it is free. Safe to repeat: who came first has it, and
@@ -114,6 +128,10 @@ fn destination(at: &Location) -> Register {
 
 fn shelf(file: FileId, replay: u32) -> Register {
     Register::new("shelf", format!("{file}/{replay}"))
+}
+
+fn deletion(file: FileId, replay: u32) -> Register {
+    Register::new("deletion", format!("{file}/{replay}"))
 }
 
 fn write(value: &impl Serialize) -> Result<Vec<u8>, Trouble> {

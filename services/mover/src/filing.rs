@@ -2,16 +2,14 @@
 
 use objects::archive::name::Name;
 use objects::archive::{label, name};
-use objects::{Head, Objects, Preconditions, Removal};
+use objects::{Head, Objects, Preconditions};
 use proto::File;
 use proto::event::{Location, MoveOutcome};
 use runtime::Trouble;
 
 use crate::claim::{Claim, Claims, Shelf};
-use crate::progress::{Copy, Next, Progress, Source};
-
-/// What one `CopyObject` takes.
-const LARGEST: u64 = 5 << 30;
+use crate::progress::{Copy, Next, Progress};
+use crate::source;
 
 /// Requests in one try of a move. Five are the rule; more are needed only where somebody else
 /// works on the same objects.
@@ -72,7 +70,6 @@ impl Filing<'_> {
     /// same; a copy is known by its label; every copy and delete names the version it means
     /// and is refused by the store where that has changed; and whoever starts over looks first.
     pub async fn run(&self) -> Result<(MoveOutcome, Option<Location>), Trouble> {
-        self.check_size()?;
         let whole = self.claim().await? == Name::Whole;
         let exact = self.file.version.id.is_some();
         let mut progress = Progress::new(whole, self.target.copy_if_absent, exact);
@@ -92,17 +89,6 @@ impl Filing<'_> {
         })
     }
 
-    pub(crate) fn check_size(&self) -> Result<(), Trouble> {
-        if self.file.size <= LARGEST {
-            return Ok(());
-        }
-        Err(reject(format!(
-            "{} has {} bytes; files of more than 5 GiB cannot be moved",
-            quoted(self.file),
-            self.file.size
-        )))
-    }
-
     /// Claims the destination: which of its names the file has.
     pub(crate) async fn claim(&self) -> Result<Name, Trouble> {
         if self.claim_whole().await? {
@@ -116,7 +102,7 @@ impl Filing<'_> {
     async fn step(&self, progress: &mut Progress, seen: &mut Option<Head>) -> Result<(), Trouble> {
         match progress.next() {
             Next::LookAtSource => {
-                let (source, head) = self.look_at_source().await?;
+                let (source, head) = source::look(self.objects, self.file).await?;
                 progress.saw_source(source);
                 *seen = head.or(seen.take());
             }
@@ -166,26 +152,6 @@ impl Filing<'_> {
             self.claims.pass_over(at).await?;
         }
         self.claim_tagged().await
-    }
-
-    async fn look_at_source(&self) -> Result<(Source, Option<Head>), Trouble> {
-        let File {
-            bucket,
-            key,
-            version,
-            ..
-        } = self.file;
-        let head = self
-            .objects
-            .examine(bucket, key, version.id.as_deref())
-            .await?;
-        Ok(match head {
-            None => (Source::Gone, None),
-            Some(head) if version.id.is_some() || head.version == *version => {
-                (Source::Here, Some(head))
-            }
-            Some(_) => (Source::Replaced, None),
-        })
     }
 
     /// Whole are a copy's size and every digest that it has in common with the source. Once the
@@ -247,22 +213,7 @@ impl Filing<'_> {
     }
 
     pub(crate) async fn remove_source(&self) -> Result<bool, Trouble> {
-        let File {
-            bucket,
-            key,
-            version,
-            ..
-        } = self.file;
-        let removal = match &version.id {
-            Some(id) => Removal::Version(id),
-            None if self.source.delete_if_match => Removal::IfMatch(&version.etag),
-            None => Removal::Newest,
-        };
-        let at = Location {
-            bucket: bucket.clone(),
-            key: key.clone(),
-        };
-        Ok(self.objects.delete(&at, removal).await?)
+        source::remove(self.objects, self.file, self.source).await
     }
 
     /// Removes this file's copies that are not at `keep`: for an outcome that another try settled.
@@ -276,11 +227,7 @@ impl Filing<'_> {
             let Some(copy) = head.filter(|head| label::is_of(head, self.file, self.replay)) else {
                 continue;
             };
-            let removal = match &copy.version.id {
-                Some(id) => Removal::Version(id),
-                None if self.target.delete_if_match => Removal::IfMatch(&copy.version.etag),
-                None => Removal::Newest,
-            };
+            let removal = self.target.removal(&copy.version);
             let removed = self.objects.delete(at, removal).await?;
             tracing::info!(file = %self.file.id, key = ?at.key, removed, "removed a copy that came too late");
         }

@@ -8,16 +8,7 @@
 use objects::archive::name::Name;
 use proto::event::MoveOutcome;
 
-/// What the source is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// Exactly the version that was processed.
-    Here,
-    /// Another version has its key.
-    Replaced,
-    /// Nothing has its key.
-    Gone,
-}
+use crate::source::Source;
 
 /// What is at a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,6 @@
 //! since whoever is still at a lower replay's move copies from there alone: what lies about
 //! afterwards stays gone.
 
-use objects::Removal;
 use objects::archive::{self, Found, label, name::Name};
 use proto::event::Location;
 use runtime::Trouble;
@@ -45,7 +44,6 @@ impl Refiling<'_> {
     /// only after a look; and nothing is deleted before this replay's copy is there.
     pub async fn run(&self) -> Result<Location, Trouble> {
         let filing = self.filing;
-        filing.check_size()?;
         let mut name = filing.claim().await?;
         for _ in 0..STEPS {
             let at = filing.places.at(name).unwrap_or(&filing.places.tagged);
@@ -191,13 +189,8 @@ impl Refiling<'_> {
             if copy.at == *keep || copy.replay >= Some(*replay) {
                 continue;
             }
-            let removal = match &copy.head.version.id {
-                Some(id) => Removal::Version(id),
-                None if self.buckets.target(&copy.at.bucket).await?.delete_if_match => {
-                    Removal::IfMatch(&copy.head.version.etag)
-                }
-                None => Removal::Newest,
-            };
+            let there = self.buckets.target(&copy.at.bucket).await?;
+            let removal = there.removal(&copy.head.version);
             let removed = objects.delete(&copy.at, removal).await?;
             tracing::info!(file = %file.id, key = ?copy.at.key, removed, "removed the copy of a lower replay");
         }

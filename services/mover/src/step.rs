@@ -6,14 +6,16 @@ use async_trait::async_trait;
 use objects::{Objects, archive};
 use proto::event::{Ingested, Location, MoveOutcome, Moved, Rejected, Replayed, Report, Stage};
 use proto::{Data, Event, File};
+use runtime::config::mover::After;
 use runtime::{Config, Message, Step, Trouble};
 use store::Journal;
 use store::journal::Cell;
 
-use crate::buckets::{self, Buckets};
+use crate::buckets::Buckets;
 use crate::claim::{Claims, Shelf};
 use crate::filing::{Filing, Places, reject};
 use crate::refiling::Refiling;
+use crate::source;
 
 /// Files away what ingest is done with.
 pub struct Mover {
@@ -57,27 +59,39 @@ impl Mover {
     }
 
     /// Where an order's file would go by the configuration: by what it is, and the profile that
-    /// read it.
+    /// read it. What was rejected is in no database, and is never deleted.
     fn shelf(&self, order: &Order<'_>) -> Shelf {
-        let profile = self
-            .config
-            .profiles
-            .iter()
-            .find(|profile| profile.name == order.file.profile);
+        let mover = &self.config.mover;
+        let own = self.config.own(&order.file.profile);
+        let rejected = order.rejected.is_some();
+        let place = mover.place(own, &order.file.bucket, rejected);
         Shelf {
-            bucket: buckets::target(&self.config, profile, &order.file.bucket).to_owned(),
-            prefix: match order.rejected {
-                Some(_) => self.config.mover.rejected.clone(),
-                None => self.config.mover.processed.clone(),
+            after: match mover.after(own) {
+                After::Delete if rejected => After::Move,
+                after => after,
             },
+            bucket: place.bucket.to_owned(),
+            prefix: place.prefix.to_owned(),
         }
     }
 
-    /// Moves the file of an order, and answers what became of it and where its copy is.
+    /// Moves the file of an order, or does with it what was chosen, and answers what became of it
+    /// and where its copy is.
     async fn file(&self, order: &Order<'_>) -> Result<(MoveOutcome, Option<Location>), Trouble> {
         let Order { file, replay, .. } = *order;
         let wanted = self.shelf(order);
         let shelf = self.claims.shelf(file.id, replay, &wanted).await?;
+        let chosen = match shelf.after {
+            After::Move => None,
+            After::Leave => Some(source::leave(&self.objects, file).await?),
+            After::Delete => Some(self.delete(file, replay).await?),
+        };
+        match chosen {
+            Some(done @ (MoveOutcome::Left | MoveOutcome::Deleted)) => return Ok((done, None)),
+            Some(vanished) if replay == 0 => return Ok((vanished, None)),
+            // A replay reads a copy where the source is not there: that is filed as this way's.
+            _ => {}
+        }
         let places = Places::of(file, &shelf);
         let filing = self.filing(file, replay, &places).await?;
         if replay == 0 {
@@ -96,6 +110,11 @@ impl Mover {
         };
         let at = refiling.run().await?;
         Ok((MoveOutcome::Archived, Some(at)))
+    }
+
+    async fn delete(&self, file: &File, replay: u32) -> Result<MoveOutcome, Trouble> {
+        let preconditions = self.buckets.source(&file.bucket).await?;
+        source::delete(&self.objects, &self.claims, file, replay, preconditions).await
     }
 
     /// What the move of the way before this one came to, if it came to anything.
@@ -183,7 +202,9 @@ impl Step for Mover {
         let Data::Moved(moved) = &outcome.data else {
             return Ok(());
         };
-        if moved.outcome == MoveOutcome::Archived && answered == Some(&outcome.data) {
+        let chosen = matches!(moved.outcome, MoveOutcome::Left | MoveOutcome::Deleted);
+        let archived = moved.outcome == MoveOutcome::Archived;
+        if chosen || archived && answered == Some(&outcome.data) {
             return Ok(());
         }
         let Moved { file, replay, .. } = moved;

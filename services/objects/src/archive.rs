@@ -7,6 +7,7 @@ pub mod name;
 use proto::File;
 use proto::event::Location;
 use runtime::Config;
+use runtime::config::mover::Place;
 
 use crate::{Head, Objects, Result};
 
@@ -22,23 +23,17 @@ pub struct Found {
 }
 
 /// Every name that a copy of the file may have by this configuration, each once: processed or
-/// rejected, in each bucket that is filed into, under its whole name and its tagged one.
+/// rejected, of whichever profile, under its whole name and its tagged one.
 pub fn places(config: &Config, file: &File) -> Vec<Location> {
-    let profiles = config.profiles.iter();
-    let targets = profiles.filter_map(|profile| profile.target_bucket.as_ref());
-    let buckets = [&file.bucket].into_iter();
-    let buckets = buckets.chain(&config.mover.target_bucket).chain(targets);
     let mut places = Vec::new();
-    for bucket in buckets {
-        for prefix in [&config.mover.processed, &config.mover.rejected] {
-            let whole = name::whole(prefix, &file.key);
-            let tagged = name::tagged(prefix, &file.key, file.id);
-            for key in whole.into_iter().chain([tagged]) {
-                let bucket = bucket.clone();
-                let place = Location { bucket, key };
-                if !places.contains(&place) {
-                    places.push(place);
-                }
+    for Place { bucket, prefix } in config.places(&file.bucket) {
+        let whole = name::whole(prefix, &file.key);
+        let tagged = name::tagged(prefix, &file.key, file.id);
+        for key in whole.into_iter().chain([tagged]) {
+            let bucket = bucket.to_owned();
+            let place = Location { bucket, key };
+            if !places.contains(&place) {
+                places.push(place);
             }
         }
     }

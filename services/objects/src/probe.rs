@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
+use proto::Version;
 use proto::event::Location;
 
 use crate::call::{Call, Failure, Operation};
@@ -28,6 +29,17 @@ pub struct Preconditions {
     pub delete_if_match: bool,
     /// Whether an overwritten object stays as an older version.
     pub versioned: bool,
+}
+
+impl Preconditions {
+    /// How exactly this version is deleted, as far as the store can.
+    pub fn removal<'a>(&self, version: &'a Version) -> Removal<'a> {
+        match &version.id {
+            Some(id) => Removal::Version(id),
+            None if self.delete_if_match => Removal::IfMatch(&version.etag),
+            None => Removal::Newest,
+        }
+    }
 }
 
 impl Objects {

@@ -23,6 +23,7 @@ mod tree;
 pub mod watcher;
 mod wrong;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -141,12 +142,57 @@ impl Config {
             .find(|profile| profile.name == name)
     }
 
-    /// The bucket in which a file is filed away: its profile's, the mover's, or its own.
-    pub fn target_bucket<'a>(&'a self, file: &'a proto::File) -> &'a str {
-        self.profile(&file.profile)
-            .and_then(|profile| profile.target_bucket.as_deref())
-            .or(self.mover.target_bucket.as_deref())
-            .unwrap_or(&file.bucket)
+    /// What the mover is told of a file apart, by the name of the profile that reads it.
+    pub fn own(&self, profile: &str) -> &mover::Own {
+        &self.profile(profile).unwrap_or(Profile::built_in()).mover
+    }
+
+    /// What the mover is told of every file and of some apart.
+    pub fn owns(&self) -> impl Iterator<Item = &mover::Own> {
+        let profiles = self.profiles.iter().chain([Profile::built_in()]);
+        profiles.map(|profile| &profile.mover)
+    }
+
+    /// Whether no file is ever moved or deleted.
+    pub fn leaves_everything(&self) -> bool {
+        self.owns()
+            .all(|own| self.mover.after(own) == mover::After::Leave)
+    }
+
+    /// Everywhere that a file from the bucket `source` is filed now, each place once.
+    pub fn targets<'a>(&'a self, source: &'a str) -> BTreeSet<mover::Place<'a>> {
+        self.owns()
+            .flat_map(|own| [false, true].map(|rejected| self.mover.place(own, source, rejected)))
+            .collect()
+    }
+
+    /// Everywhere that such a file may have been filed, each place once; its own bucket is among
+    /// them, where nothing may have been set when it was filed.
+    pub fn places<'a>(&'a self, source: &'a str) -> BTreeSet<mover::Place<'a>> {
+        let bucket = source;
+        let targets = self.targets(source).into_iter();
+        targets
+            .flat_map(|place| [place, mover::Place { bucket, ..place }])
+            .collect()
+    }
+
+    /// Whether an object lies where Landfall puts things: files that are done with, rejected rows.
+    pub fn is_output(&self, bucket: &str, key: &str) -> bool {
+        let watched = self.watcher.buckets.iter();
+        let sources = watched.map(|watched| watched.name.as_str()).chain([bucket]);
+        let mut places = sources.flat_map(|source| self.targets(source));
+        places.any(|place| {
+            let rows = &self.ingest.rejected_rows;
+            place.bucket == bucket && (key.starts_with(place.prefix) || key.starts_with(rows))
+        })
+    }
+
+    /// Every place where files are filed, whichever watched bucket they came from.
+    pub fn all_places(&self) -> BTreeSet<mover::Place<'_>> {
+        let watched = self.watcher.buckets.iter();
+        watched
+            .flat_map(|bucket| self.places(&bucket.name))
+            .collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The configuration of a `landfall dev`: what somebody wishes, and over it what is so here.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use proto::User;
@@ -68,17 +69,11 @@ impl Wishes {
     /// The buckets to make: those that are watched, and those that files are filed in.
     pub(crate) fn buckets(&self) -> anyhow::Result<Vec<String>> {
         let config = self.config()?;
-        let watched = config.watcher.buckets.into_iter().map(|bucket| bucket.name);
-        let mut all: Vec<String> = watched.chain(config.mover.target_bucket).collect();
-        all.extend(
-            config
-                .profiles
-                .into_iter()
-                .filter_map(|profile| profile.target_bucket),
-        );
-        all.sort();
-        all.dedup();
-        Ok(all)
+        let watched = config.watcher.buckets.iter();
+        let watched = watched.map(|bucket| bucket.name.as_str());
+        let filed = config.all_places().into_iter().map(|place| place.bucket);
+        let all: BTreeSet<String> = watched.chain(filed).map(str::to_owned).collect();
+        Ok(all.into_iter().collect())
     }
 
     /// What is watched, as the store's filer names it.

@@ -7,6 +7,9 @@ use proto::event::{MoveOutcome, Moved};
 use crate::relay::When;
 use crate::site::{Site, die, ingested, labels, run, site};
 
+/// Of a copy in parts: as small as parts may be.
+const PART: usize = 5 << 20;
+
 /// What somebody else does in the middle of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outside {
@@ -23,25 +26,25 @@ const OUTSIDE: [Outside; 4] = [
     Outside::UploadsTheSameAgain,
 ];
 
-/// A moment of a move of five requests.
-fn moments() -> impl Iterator<Item = (usize, When)> {
-    (1..=5).flat_map(|number| [When::Before, When::After].map(|when| (number, when)))
+/// A moment of a move of so many requests.
+fn moments(requests: usize) -> impl Iterator<Item = (usize, When)> {
+    (1..=requests).flat_map(|number| [When::Before, When::After].map(|when| (number, when)))
 }
 
 impl Outside {
-    async fn act(self, site: &Site, key: &str) {
+    async fn act(self, site: &Site, key: &str, body: &str) {
         match self {
             Self::Nothing => {}
             Self::Replaces => site.put(key, "the next upload").await,
             Self::Deletes => site.delete(key).await,
-            Self::UploadsTheSameAgain => site.put(key, "the file").await,
+            Self::UploadsTheSameAgain => site.put(key, body).await,
         }
     }
 }
 
 /// Whatever happened: the file's bytes are in one place at most and under no other's name, what
 /// came later is untouched, and the outcome is true.
-async fn check(site: &Site, file: &File, moved: &Moved, outside: Outside, case: &str) {
+async fn check(site: &Site, file: &File, body: &str, moved: &Moved, outside: Outside, case: &str) {
     let source = site.bytes(&file.key).await;
     let copy = site
         .seen(&site.bucket, &format!("processed/{}", file.key))
@@ -49,7 +52,7 @@ async fn check(site: &Site, file: &File, moved: &Moved, outside: Outside, case: 
     match moved.outcome {
         MoveOutcome::Archived => {
             let copy = copy.unwrap_or_else(|| panic!("{case}: no copy"));
-            assert_eq!(copy.bytes, b"the file", "{case}");
+            assert!(copy.bytes == body.as_bytes(), "{case}");
             assert_eq!(copy.metadata[label::FILE_ID], file.id.to_string(), "{case}");
         }
         MoveOutcome::Left | MoveOutcome::Deleted => panic!("{case}: nobody chose that"),
@@ -63,7 +66,43 @@ async fn check(site: &Site, file: &File, moved: &Moved, outside: Outside, case: 
         Outside::Nothing | Outside::Deletes => assert_eq!(source, None, "{case}"),
         // Within one second it is the same file; later, it is another with the same bytes.
         Outside::UploadsTheSameAgain => {
-            assert!(source.is_none_or(|bytes| bytes == "the file"), "{case}");
+            assert!(source.is_none_or(|bytes| bytes == body), "{case}");
+        }
+    }
+}
+
+/// Moves a file for each moment of its so many requests. Then somebody acts; before, the mover may
+/// die, and it comes again afterwards.
+async fn move_at_each_moment(
+    (site, body): (&Site, &str),
+    requests: usize,
+    outsides: &[Outside],
+    dies: bool,
+) {
+    let mover = site.mover().await;
+    for &outside in outsides {
+        for (number, when) in moments(requests) {
+            let crash = if dies { "crash and " } else { "" };
+            let case = format!("{crash}{outside:?} {when:?} request {number}");
+            let key = format!("in/{case}.csv");
+            let file = site.upload(&key, body).await;
+            let event = ingested(&file);
+            let mut held = site.relay.hold(number, when);
+            let moved = if dies {
+                die(&mover, &event, &mut held).await;
+                outside.act(site, &key, body).await;
+                site.relay.count();
+                run(&mover, &event).await
+            } else {
+                let acting = async {
+                    held.reached().await;
+                    outside.act(site, &key, body).await;
+                    held.go();
+                };
+                tokio::join!(run(&mover, &event), acting).0
+            };
+            check(site, &file, body, &moved.unwrap(), outside, &case).await;
+            site.delete(&format!("processed/{key}")).await;
         }
     }
 }
@@ -71,43 +110,38 @@ async fn check(site: &Site, file: &File, moved: &Moved, outside: Outside, case: 
 #[tokio::test]
 async fn whatever_somebody_does_between_two_requests_nothing_is_lost_or_mixed_up() {
     let site = site().await;
-    let mover = site.mover().await;
-    for outside in OUTSIDE {
-        for (number, when) in moments() {
-            let case = format!("{outside:?} {when:?} request {number}");
-            let key = format!("in/{case}.csv");
-            let file = site.upload(&key, "the file").await;
-            let mut held = site.relay.hold(number, when);
-            let event = ingested(&file);
-            let acting = async {
-                held.reached().await;
-                outside.act(&site, &key).await;
-                held.go();
-            };
-            let (moved, ()) = tokio::join!(run(&mover, &event), acting);
-            check(&site, &file, &moved.unwrap(), outside, &case).await;
-        }
-    }
+    move_at_each_moment((&site, "the file"), 5, &OUTSIDE, false).await;
 }
 
 #[tokio::test]
 async fn a_crash_between_two_requests_is_made_good_by_the_next_try() {
     let site = site().await;
-    let mover = site.mover().await;
-    for outside in OUTSIDE {
-        for (number, when) in moments() {
-            let case = format!("crash and {outside:?} {when:?} request {number}");
-            let key = format!("in/{case}.csv");
-            let file = site.upload(&key, "the file").await;
-            let event = ingested(&file);
-            let mut held = site.relay.hold(number, when);
-            die(&mover, &event, &mut held).await;
-            outside.act(&site, &key).await;
-            site.relay.count();
-            let moved = run(&mover, &event).await.unwrap();
-            check(&site, &file, &moved, outside, &case).await;
-        }
-    }
+    move_at_each_moment((&site, "the file"), 5, &OUTSIDE, true).await;
+}
+
+/// Tags, begin, two parts, the source once more, end, in place of the copy.
+const REQUESTS_IN_PARTS: usize = 10;
+
+/// A site where everything of more than one part is copied in parts, and a file of two.
+async fn in_parts() -> (Site, String) {
+    let mut site = site().await;
+    site.config.objects.copy_above = PART as u64;
+    site.config.objects.copy_part = PART as u64;
+    (site, "sixteen bytes.\n\n".repeat(PART / 16 + 1))
+}
+
+#[tokio::test]
+async fn what_somebody_does_during_a_copy_in_parts_loses_and_mixes_up_nothing() {
+    let (site, body) = in_parts().await;
+    let outsides = [Outside::Replaces, Outside::Deletes];
+    move_at_each_moment((&site, &body), REQUESTS_IN_PARTS, &outsides, false).await;
+}
+
+#[tokio::test]
+async fn a_crash_between_two_requests_of_a_copy_in_parts_is_made_good_by_the_next_try() {
+    let (site, body) = in_parts().await;
+    let outsides = [Outside::Nothing, Outside::Replaces];
+    move_at_each_moment((&site, &body), REQUESTS_IN_PARTS, &outsides, true).await;
 }
 
 #[tokio::test]

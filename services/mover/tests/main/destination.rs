@@ -6,10 +6,11 @@ use std::sync::Arc;
 use mover::Mover;
 use mover::claim::{Claims, Shelf};
 use mover::filing::{Filing, Places};
-use objects::Preconditions;
 use objects::archive::label;
+use objects::{Objects, Preconditions};
 use proto::File;
 use proto::event::{Location, MoveOutcome};
+use runtime::config::mover::After;
 use store::journal::Register;
 
 use crate::relay::When;
@@ -278,6 +279,7 @@ const VERSITYGW: Preconditions = Preconditions {
 /// Moves a file as if the store ignored `If-None-Match` on copies: it is never sent.
 async fn file_away(site: &Site, file: &File, bucket: &str) -> (MoveOutcome, Option<Location>) {
     let shelf = Shelf {
+        after: After::Move,
         bucket: bucket.to_owned(),
         prefix: "processed/".to_owned(),
     };
@@ -329,4 +331,21 @@ async fn without_conditional_copies_it_is_looked_before_anything_is_written() {
         site.bytes("processed/in/a.csv").await.as_deref(),
         Some("somebody's")
     );
+}
+
+#[tokio::test]
+async fn without_conditional_copies_a_file_is_filed_with_seven_requests() {
+    let mut site = site().await;
+    let file = site.upload("in/a.csv", "the file").await;
+    site.objects = Objects::new(&site.config.objects).await.unwrap();
+    site.relay.count();
+    file_away(&site, &file, &site.bucket).await;
+    let requests = site.relay.requests();
+    let methods = requests
+        .iter()
+        .filter_map(|request| request.split_once(' '));
+    let methods: Vec<&str> = methods.map(|(method, _)| method).collect();
+    // After the source the destination, and, nothing being there, its bucket.
+    let expected = ["HEAD", "HEAD", "HEAD", "PUT", "HEAD", "HEAD", "DELETE"];
+    assert_eq!(methods, expected);
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod between;
+mod chosen;
+mod corrupted;
 mod destination;
 mod late;
 mod relay;

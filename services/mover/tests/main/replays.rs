@@ -9,7 +9,7 @@ use runtime::{Step, Trouble};
 use crate::relay::When;
 use crate::site::{Site, archived, die, ingested, labels, rejected, run, site};
 
-fn again(file: &File, replay: u32, from: Stage, refused: bool) -> Event {
+pub(crate) fn again(file: &File, replay: u32, from: Stage, refused: bool) -> Event {
     let replayed = Some(Replayed {
         command: format!("{}/{replay}/operator/0000000000000007", file.id),
         from,

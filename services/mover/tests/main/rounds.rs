@@ -75,16 +75,25 @@ async fn the_sources_own_metadata_goes_along_and_cannot_pass_for_landfalls() {
 }
 
 #[tokio::test]
-async fn more_than_a_copy_takes_is_rejected_in_one_line() {
-    let site = site().await;
+async fn a_large_file_is_copied_in_parts() {
+    const PART: usize = 5 << 20;
+    let mut site = site().await;
+    site.config.objects.copy_above = PART as u64;
+    site.config.objects.copy_part = PART as u64;
     let mover = site.mover().await;
-    let mut file = site.upload("in/a.csv", "x").await;
-    file.size = (5 << 30) + 1;
-    let error = run(&mover, &ingested(&file)).await.unwrap_err();
-    assert!(
-        matches!(error, runtime::Trouble::Reject { .. }),
-        "{error:?}"
-    );
-    assert!(error.to_string().contains("more than 5 GiB"), "{error}");
-    assert_eq!(site.keys(&site.bucket).await, ["in/a.csv"]);
+    let body = "sixteen bytes.\n\n".repeat((2 * PART + PART / 2) / 16);
+    let file = site.upload("in/a.csv", &body).await;
+    site.relay.count();
+    let moved = run(&mover, &ingested(&file)).await.unwrap();
+    let requests = site.relay.requests();
+    let count = |what: &str| {
+        let asked = requests.iter().filter(|request| request.contains(what));
+        asked.count()
+    };
+    // Tags, begin, three parts, the source once more, end, in place of the copy.
+    assert_eq!(requests.len(), 11, "{requests:?}");
+    assert_eq!(count("UploadPartCopy"), 3, "{requests:?}");
+    assert_eq!(archived(&moved), "processed/in/a.csv");
+    assert_eq!(site.keys(&site.bucket).await, ["processed/in/a.csv"]);
+    assert!(site.bytes("processed/in/a.csv").await == Some(body));
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::wrong::Wrong;
-use super::{forms, glob};
+use super::{forms, glob, mover};
 
 /// The name of the built-in profile.
 pub(super) const DEFAULT: &str = "default";
@@ -49,9 +49,9 @@ pub struct Profile {
     /// lines (`"1%"`).
     #[serde(default)]
     pub budget: Budget,
-    /// Bucket for the files that are done with, before `[mover] target_bucket`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_bucket: Option<String>,
+    /// Where its files go when they are done with, before `[mover]`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mover: mover::Own,
 }
 
 impl Profile {
@@ -70,7 +70,7 @@ impl Profile {
             values: vec![],
             metric: None,
             budget: Budget::default(),
-            target_bucket: None,
+            mover: mover::Own::default(),
         });
         &BUILT_IN
     }
@@ -93,7 +93,7 @@ impl Profile {
     }
 
     /// What decides how a file is read, as JSON that is the same for the same content: names in
-    /// alphabetical order, no spaces. Name, globs and target bucket are not in it.
+    /// alphabetical order, no spaces. Name, globs and the mover's settings are not in it.
     pub fn canonical(&self) -> String {
         #[derive(Serialize)]
         struct Canonical<'a> {
@@ -200,9 +200,6 @@ fn check_one(profile: &Profile) -> Result<(), (String, String)> {
     }
     if matches!(&profile.sensor, Sensor::Fixed(name) if name.is_empty()) {
         return wrong("sensor.fixed", "must not be empty");
-    }
-    if profile.target_bucket.as_deref() == Some("") {
-        return wrong("target_bucket", "must not be empty");
     }
     for (setting, column) in profile.columns() {
         match column {
@@ -376,6 +373,10 @@ impl Default for Sensor {
     fn default() -> Self {
         Self::Column(Column::Name("sensor_id".to_owned()))
     }
+}
+
+fn is_default(own: &mover::Own) -> bool {
+    *own == mover::Own::default()
 }
 
 fn everything() -> String {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::forms::{
     at_least, filled, is_loopback, mailbox, mailboxes, node, positive, readable, readable_glob, url,
 };
+use super::mover::Place;
 use super::notifier::Tls;
 use super::objects::{LEAST_PART, MOST_COPIED};
 use super::store::Kind;
 use super::wrong::Wrong;
-use super::{Config, profile};
+use super::{Config, Profile, mover, profile};
 
 /// So many messages may be under way to all replicas together.
 const MOST_SLOTS: usize = 10_000;
@@ -206,38 +207,113 @@ fn watcher(config: &Config) -> Result<(), Wrong> {
     positive("watcher.stuck_after", watcher.stuck_after)
 }
 
-/// What Landfall writes, by the setting that names it.
-fn outputs(config: &Config) -> [(&'static str, &str); 3] {
-    [
-        ("mover.processed", config.mover.processed.as_str()),
-        ("mover.rejected", config.mover.rejected.as_str()),
-        ("ingest.rejected_rows", config.ingest.rejected_rows.as_str()),
-    ]
+/// What Landfall writes about files from one bucket.
+struct Output<'a> {
+    /// What names its prefix.
+    setting: String,
+    prefix: &'a str,
+    bucket: &'a str,
+}
+
+fn outputs<'a>(config: &'a Config, source: &'a str) -> Vec<Output<'a>> {
+    let mut all = vec![];
+    for (at, own) in owns(config) {
+        for (name, set, rejected) in [
+            ("processed", &own.processed, false),
+            ("rejected", &own.rejected, true),
+        ] {
+            let Place { bucket, prefix } = config.mover.place(own, source, rejected);
+            let section = if set.is_some() { &*at } else { "mover" };
+            all.push(Output {
+                setting: format!("{section}.{name}"),
+                prefix,
+                bucket,
+            });
+        }
+        all.push(Output {
+            setting: "ingest.rejected_rows".to_owned(),
+            prefix: &config.ingest.rejected_rows,
+            bucket: config.mover.place(own, source, false).bucket,
+        });
+    }
+    all
+}
+
+/// What is set for files apart, and where; the first is what holds where nothing is.
+fn owns(config: &Config) -> impl Iterator<Item = (String, &mover::Own)> {
+    let built_in = ("mover".to_owned(), &Profile::built_in().mover);
+    let profiles = config.profiles.iter().enumerate();
+    let profiles =
+        profiles.map(|(index, profile)| (format!("profiles[{index}].mover"), &profile.mover));
+    std::iter::once(built_in).chain(profiles)
 }
 
 fn prefixes(config: &Config) -> Result<(), Wrong> {
-    for (setting, prefix) in outputs(config) {
+    let mover = &config.mover;
+    let all = (
+        "mover".to_owned(),
+        &mover.target_bucket,
+        &mover.rejected_bucket,
+    );
+    let apart = owns(config).map(|(at, own)| (at, &own.target_bucket, &own.rejected_bucket));
+    for (at, target, rejected) in std::iter::once(all).chain(apart) {
+        for (setting, bucket) in [("target_bucket", target), ("rejected_bucket", rejected)] {
+            if let Some(bucket) = bucket {
+                filled(&format!("{at}.{setting}"), bucket)?;
+            }
+        }
+    }
+    let rows = &config.ingest.rejected_rows;
+    for Output {
+        setting, prefix, ..
+    } in outputs(config, "")
+    {
         if prefix.len() < 2 || prefix.starts_with('/') || !prefix.ends_with('/') {
-            return Err(Wrong::new(
-                setting,
-                format!("expected a prefix like \"processed/\", found \"{prefix}\""),
-            ));
+            let what = format!("expected a prefix like \"processed/\", found \"{prefix}\"");
+            return Err(Wrong::new(setting, what));
         }
-    }
-    // Rejected rows are written over whatever has their name.
-    let [processed, rejected, rows] = outputs(config);
-    for other in [processed, rejected] {
-        if overlap(rows.1, other.1) {
-            return Err(Wrong::new(
-                rows.0,
-                format!("\"{}\" overlaps `{}` (\"{}\")", rows.1, other.0, other.1),
-            ));
+        // Rejected rows are written over whatever has their name.
+        if setting != "ingest.rejected_rows" && overlap(rows, prefix) {
+            let what = format!("\"{rows}\" overlaps `{setting}` (\"{prefix}\")");
+            return Err(Wrong::new("ingest.rejected_rows", what));
         }
-    }
-    if let Some(bucket) = &config.mover.target_bucket {
-        filled("mover.target_bucket", bucket)?;
     }
     Ok(())
+}
+
+/// What Landfall writes must never be what it watches.
+fn overlaps(config: &Config) -> Result<(), Wrong> {
+    for (index, watched) in config.watcher.buckets.iter().enumerate() {
+        // A file of any watched bucket may be filed in this one.
+        let sources = config.watcher.buckets.iter();
+        let outputs: Vec<_> = sources
+            .flat_map(|source| outputs(config, &source.name))
+            .filter(|output| output.bucket == watched.name)
+            .collect();
+        for (at, incoming) in watched.prefixes.iter().enumerate() {
+            let Some(Output {
+                setting, prefix, ..
+            }) = outputs
+                .iter()
+                .find(|output| overlap(incoming, output.prefix))
+            else {
+                continue;
+            };
+            return Err(Wrong::new(
+                format!("watcher.buckets[{index}].prefixes[{at}]"),
+                format!(
+                    "\"{incoming}\" overlaps `{setting}` (\"{prefix}\") in bucket `{}`: Landfall \
+                     would take its own files for new ones; change one of the two",
+                    watched.name
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn overlap(one: &str, other: &str) -> bool {
+    one.starts_with(other) || other.starts_with(one)
 }
 
 fn ingest(config: &Config) -> Result<(), Wrong> {
@@ -258,45 +334,6 @@ fn ingest(config: &Config) -> Result<(), Wrong> {
         ));
     }
     Ok(())
-}
-
-/// What Landfall writes must never be what it watches.
-fn overlaps(config: &Config) -> Result<(), Wrong> {
-    for (index, bucket) in config.watcher.buckets.iter().enumerate() {
-        for (at, watched) in bucket.prefixes.iter().enumerate() {
-            for (setting, prefix) in outputs(config) {
-                if is_target(config, &bucket.name) && overlap(watched, prefix) {
-                    return Err(Wrong::new(
-                        format!("watcher.buckets[{index}].prefixes[{at}]"),
-                        format!(
-                            "\"{watched}\" overlaps `{setting}` (\"{prefix}\") in bucket `{}`: \
-                             Landfall would take its own files for new ones; change one of the two",
-                            bucket.name
-                        ),
-                    ));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn overlap(one: &str, other: &str) -> bool {
-    one.starts_with(other) || other.starts_with(one)
-}
-
-/// Whether files may be filed away in this watched bucket.
-fn is_target(config: &Config, bucket: &str) -> bool {
-    let mut targets = config
-        .profiles
-        .iter()
-        .map(|profile| &profile.target_bucket)
-        // The built-in profile has none of its own.
-        .chain([&None]);
-    targets.any(|target| {
-        let target = target.as_ref().or(config.mover.target_bucket.as_ref());
-        target.is_none_or(|target| target == bucket)
-    })
 }
 
 fn notifier(config: &Config) -> Result<(), Wrong> {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::read;
+use crate::config::mover::{After, Place};
 use crate::config::{Profile, glob};
 
 fn profile(text: &str) -> Profile {
@@ -44,28 +45,58 @@ fn the_first_profile_that_matches_reads_a_file() {
 
 #[test]
 fn files_are_filed_away_where_their_profile_says_or_the_mover_or_at_home() {
-    let file = |profile: &str| proto::File {
-        id: proto::FileId::from_bytes([1; 16]),
-        bucket: "home".to_owned(),
-        key: "incoming/a.csv".to_owned(),
-        version: proto::Version::new("tag", jiff::Timestamp::UNIX_EPOCH, None),
-        size: 0,
-        content_type: None,
-        content_encoding: None,
-        order: jiff::Timestamp::UNIX_EPOCH,
-        profile: profile.to_owned(),
+    let place = |text: &str, profile: &str, rejected| {
+        let config = read(text, &[]).unwrap();
+        let Place { bucket, prefix } = config.mover.place(config.own(profile), "home", rejected);
+        format!("{bucket}/{prefix}")
     };
-    let profiles = "[[profiles]]\nname = \"own\"\nkey = \"own/**\"\ntarget_bucket = \"own\"\n\
+    let profiles = "[[profiles]]\nname = \"own\"\nkey = \"own/**\"\n\
+                    mover = { target_bucket = \"own\", rejected = \"bad/\" }\n\
                     [[profiles]]\nname = \"none\"\n";
-    let config = read(profiles, &[]).unwrap();
-    assert_eq!(config.target_bucket(&file("own")), "own");
-    assert_eq!(config.target_bucket(&file("none")), "home");
-    assert_eq!(config.target_bucket(&file("default")), "home");
     let all = format!("[mover]\ntarget_bucket = \"all\"\n{profiles}");
-    let config = read(&all, &[]).unwrap();
-    assert_eq!(config.target_bucket(&file("own")), "own");
-    assert_eq!(config.target_bucket(&file("none")), "all");
-    assert_eq!(config.target_bucket(&file("default")), "all");
+    let both = format!("[mover]\ntarget_bucket = \"all\"\nrejected_bucket = \"bad\"\n{profiles}");
+    for (text, profile, processed, rejected) in [
+        (profiles, "own", "own/processed/", "own/bad/"),
+        (profiles, "none", "home/processed/", "home/rejected/"),
+        (profiles, "default", "home/processed/", "home/rejected/"),
+        (&all, "own", "own/processed/", "own/bad/"),
+        (&all, "none", "all/processed/", "all/rejected/"),
+        // What the profile says of its files goes before what is said of all.
+        (&both, "own", "own/processed/", "own/bad/"),
+        (&both, "none", "all/processed/", "bad/rejected/"),
+        // Of a profile that is not there any more nothing is set apart.
+        (&both, "left", "all/processed/", "bad/rejected/"),
+    ] {
+        assert_eq!(place(text, profile, false), processed, "{text}");
+        assert_eq!(place(text, profile, true), rejected, "{text}");
+    }
+    let config = read(&both, &[]).unwrap();
+    let places: Vec<String> = config
+        .places("home")
+        .into_iter()
+        .map(|Place { bucket, prefix }| format!("{bucket}/{prefix}"))
+        .collect();
+    let expected = [
+        "all/processed/",
+        "bad/rejected/",
+        "home/bad/",
+        "home/processed/",
+        "home/rejected/",
+        "own/bad/",
+        "own/processed/",
+    ];
+    assert_eq!(places, expected);
+}
+
+#[test]
+fn what_becomes_of_an_object_is_set_for_all_and_by_profile() {
+    let text = "[mover]\nafter = \"leave\"\n[[profiles]]\nname = \"p\"\n\
+                mover = { after = \"delete\" }\n";
+    let config = read(text, &[]).unwrap();
+    assert_eq!(config.mover.after(config.own("p")), After::Delete);
+    assert_eq!(config.mover.after(config.own("default")), After::Leave);
+    let config = read("", &[]).unwrap();
+    assert_eq!(config.mover.after(config.own("default")), After::Move);
 }
 
 #[test]
@@ -84,7 +115,7 @@ fn the_hash_of_a_profile_is_that_of_what_decides_how_a_file_is_read() {
     for same in [
         "bucket = \"b\"\n",
         "key = \"k\"\n",
-        "target_bucket = \"t\"\n",
+        "mover = { target_bucket = \"t\", after = \"leave\" }\n",
     ] {
         assert_eq!(profile(same).hash(), plain, "{same}");
     }

@@ -25,11 +25,12 @@ fn every_example_is_accepted_and_sets_what_it_says() {
         .iter()
         .map(|example| read(example, &[]).unwrap_or_else(|wrong| panic!("{wrong} in {example}")))
         .collect();
-    let [profiles, settings] = &configs[..] else {
+    let [profiles, places, settings] = &configs[..] else {
         panic!("{} examples", configs.len());
     };
     let names: Vec<&str> = profiles.profiles.iter().map(|it| &*it.name).collect();
     assert_eq!(names, ["nab", "luftdaten"]);
+    assert_eq!(places.mover.target_bucket.as_deref(), Some("archive"));
     assert_eq!(settings.watcher.buckets[0].name, "sensors");
     assert_eq!(settings.notifier.routes[0].to, ["lab@example.org"]);
 }

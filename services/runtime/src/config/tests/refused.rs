@@ -320,6 +320,31 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
              \"/done/\"",
         ),
         (
+            "[[profiles]]\nname = \"p\"\nmover = { rejected = \"\" }\n",
+            &[],
+            "landfall.toml:3: `profiles[0].mover.rejected`: expected a prefix like \"processed/\", \
+             found \"\"",
+        ),
+        (
+            "[[profiles]]\nname = \"p\"\nmover = { after = \"archive\" }\n",
+            &[],
+            "landfall.toml:3: `profiles[0].mover.after`: expected one of \"move\", \"leave\", \
+             \"delete\", found `archive`",
+        ),
+        (
+            "[[profiles]]\nname = \"p\"\nmover = { rejected_bucket = \"\" }\n",
+            &[],
+            "landfall.toml:3: `profiles[0].mover.rejected_bucket`: must not be empty",
+        ),
+        (
+            "[[watcher.buckets]]\nname = \"b\"\n\
+             [[profiles]]\nname = \"p\"\nmover = { processed = \"incoming/done/\" }\n",
+            &[],
+            "landfall.toml:1: `watcher.buckets[0].prefixes[0]`: \"incoming/\" overlaps \
+             `profiles[0].mover.processed` (\"incoming/done/\") in bucket `b`: Landfall would take \
+             its own files for new ones; change one of the two",
+        ),
+        (
             "[ingest]\nrejected_rows = \"processed/rows/\"\n",
             &[],
             "landfall.toml:2: `ingest.rejected_rows`: \"processed/rows/\" overlaps \
@@ -482,7 +507,7 @@ fn outputs_in_another_bucket_overlap_nothing() {
     // One profile that files away where everything is watched is one too many.
     let text = "[[watcher.buckets]]\nname = \"b\"\nprefixes = [\"\"]\n\
                 [mover]\ntarget_bucket = \"done\"\n\
-                [[profiles]]\nname = \"p\"\ntarget_bucket = \"b\"\n";
+                [[profiles]]\nname = \"p\"\nmover = { target_bucket = \"b\" }\n";
     assert!(line(text, &[]).contains("overlaps `mover.processed`"));
 }
 
