@@ -4,9 +4,14 @@
 //! tried out. A sender is one small module with a `records` function; [`decode`] chooses it. What
 //! a notification says is a hint: `HEAD` decides what is there.
 
+mod backfill;
+mod eventbridge;
+mod gcs;
 mod key;
+mod r2;
 mod s3;
 mod seaweedfs;
+mod sns;
 
 use std::borrow::Cow;
 
@@ -20,10 +25,15 @@ use serde::de::IgnoredAny;
 pub enum Sender {
     SeaweedFs,
     Aws,
+    EventBridge,
     Minio,
     RustFs,
     Ceph,
     Versitygw,
+    R2,
+    Gcs,
+    /// `landfall backfill`.
+    Backfill,
     /// None of them, as far as its marks go.
     Unknown,
 }
@@ -34,10 +44,14 @@ impl Sender {
         match self {
             Self::SeaweedFs => "seaweedfs",
             Self::Aws => "aws",
+            Self::EventBridge => "eventbridge",
             Self::Minio => "minio",
             Self::RustFs => "rustfs",
             Self::Ceph => "ceph",
             Self::Versitygw => "versitygw",
+            Self::R2 => "r2",
+            Self::Gcs => "gcs",
+            Self::Backfill => "backfill",
             Self::Unknown => "unknown",
         }
     }
@@ -98,7 +112,7 @@ pub enum Other {
     Upload,
     /// Tags, retention, restores and whatever else happens to objects.
     Unrelated,
-    /// The sender tries whether we are there.
+    /// The sender tries whether we are there, or wants to know whether to send at all.
     Test,
 }
 
@@ -121,50 +135,153 @@ impl Other {
 #[error("{0}")]
 pub struct Unreadable(String);
 
-/// The marks that tell senders apart. Whatever else stands in the body is passed over unread.
+/// The marks that tell shapes apart. Whatever else stands in the body is passed over unread.
 #[derive(Deserialize)]
-struct Marks<'a> {
+struct Marks {
     #[serde(rename = "Records")]
     records: Option<IgnoredAny>,
     event_type: Option<IgnoredAny>,
-    #[serde(rename = "Service", borrow, default)]
-    service: Option<Cow<'a, str>>,
-    #[serde(rename = "Event", borrow, default)]
-    event: Option<Cow<'a, str>>,
+    #[serde(rename = "TopicArn")]
+    topic: Option<IgnoredAny>,
+    #[serde(rename = "detail-type")]
+    detail_type: Option<IgnoredAny>,
+    action: Option<IgnoredAny>,
+    bucket: Option<IgnoredAny>,
+    message: Option<IgnoredAny>,
+    subscription: Option<IgnoredAny>,
+    backfill: Option<IgnoredAny>,
+    #[serde(rename = "Event")]
+    event: Option<IgnoredAny>,
+    #[serde(rename = "Service")]
+    service: Option<IgnoredAny>,
+}
+
+/// How a body looks; each is one module's.
+#[derive(Clone, Copy)]
+enum Shape {
+    S3,
+    S3Test,
+    Sns,
+    EventBridge,
+    SeaweedFs,
+    R2,
+    Gcs,
+    Backfill,
+}
+
+impl Shape {
+    fn of(body: &[u8]) -> Result<Self, String> {
+        // A list would be taken for the fields in their order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("is no JSON object".to_owned());
+        }
+        let marks: Marks =
+            serde_json::from_slice(body).map_err(|error| format!("is no JSON object ({error})"))?;
+        Ok(match marks {
+            Marks { topic: Some(_), .. } => Self::Sns,
+            Marks {
+                records: Some(_), ..
+            } => Self::S3,
+            Marks {
+                event_type: Some(_),
+                ..
+            } => Self::SeaweedFs,
+            Marks {
+                detail_type: Some(_),
+                ..
+            } => Self::EventBridge,
+            Marks {
+                action: Some(_),
+                bucket: Some(_),
+                ..
+            } => Self::R2,
+            Marks {
+                message: Some(_),
+                subscription: Some(_),
+                ..
+            } => Self::Gcs,
+            Marks {
+                backfill: Some(_), ..
+            } => Self::Backfill,
+            Marks {
+                event: Some(_),
+                service: Some(_),
+                ..
+            } => Self::S3Test,
+            _ => {
+                return Err(
+                    "is from no sender that is known here: S3-style stores say `Records`, \
+                     SeaweedFS `event_type`, SNS `TopicArn`, EventBridge `detail-type`, R2 `action` \
+                     and `bucket`, Google's Pub/Sub `message` and `subscription`"
+                        .to_owned(),
+                );
+            }
+        })
+    }
 }
 
 /// Reads a raw notification. Memory stays in proportion to the body.
 pub fn decode(body: &[u8]) -> Result<Vec<Record>, Unreadable> {
-    // A list would be taken for the fields in their order.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(unreadable(body, "is no JSON object"));
-    }
-    let marks: Marks<'_> = serde_json::from_slice(body)
-        .map_err(|error| unreadable(body, &format!("is no JSON object ({error})")))?;
-    if marks.records.is_some() {
-        s3::records(body).map_err(|error| unreadable(body, &error))
-    } else if marks.event_type.is_some() {
-        Ok(vec![seaweedfs::record(body)])
-    } else if marks.event.as_deref() == Some("s3:TestEvent") {
-        let sender = match marks.service.as_deref() {
-            Some("Amazon S3") => Sender::Aws,
-            Some("S3") => Sender::Versitygw,
-            _ => Sender::Unknown,
-        };
-        let said = Said::Other(Other::Test);
-        Ok(vec![Record { sender, said }])
-    } else {
-        Err(unreadable(
-            body,
-            "is from no sender that is known here: SeaweedFS says `event_type`, S3-style stores say `Records`",
-        ))
-    }
+    let read = match Shape::of(body) {
+        Ok(Shape::Sns) => sns::message(body).and_then(|told| match told {
+            Some(told) => within(told.as_bytes()),
+            None => Ok(vec![sns::SUBSCRIPTION]),
+        }),
+        Ok(shape) => records(shape, body),
+        Err(reason) => Err(reason),
+    };
+    read.map_err(|reason| unreadable(body, &reason))
+}
+
+/// What SNS was told by somebody else.
+fn within(body: &[u8]) -> Result<Vec<Record>, String> {
+    Shape::of(body)
+        .and_then(|shape| records(shape, body))
+        .map_err(|reason| format!("is of SNS, and its `Message` {reason}"))
+}
+
+fn records(shape: Shape, body: &[u8]) -> Result<Vec<Record>, String> {
+    Ok(match shape {
+        Shape::S3 => s3::records(body)?,
+        Shape::S3Test => vec![s3::test(body)?],
+        Shape::EventBridge => vec![eventbridge::record(body)],
+        Shape::SeaweedFs => vec![seaweedfs::record(body)],
+        Shape::R2 => vec![r2::record(body)],
+        Shape::Gcs => vec![gcs::record(body)],
+        Shape::Backfill => vec![backfill::record(body)],
+        Shape::Sns => return Err("is of SNS again".to_owned()),
+    })
 }
 
 fn unreadable(body: &[u8], why: &str) -> Unreadable {
     const SHOWN: usize = 80;
     let start = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
     Unreadable(format!("the notification `{}` {why}", start.escape_debug()))
+}
+
+/// What a record says that names what was created.
+fn creation(bucket: Cow<'_, str>, key: Cow<'_, str>, announced: Announced) -> Result<Said, String> {
+    if bucket.is_empty() || key.is_empty() {
+        return Err("the record names no bucket or no key".to_owned());
+    }
+    Ok(Said::Created(Created {
+        bucket: bucket.into_owned(),
+        key: key.into_owned(),
+        announced,
+    }))
+}
+
+/// The record of a sender whose bodies hold one each.
+fn single<'a, B: Deserialize<'a>>(
+    sender: Sender,
+    body: &'a [u8],
+    read: impl FnOnce(B) -> Result<Said, String>,
+) -> Record {
+    let said = serde_json::from_slice(body)
+        .map_err(|error| format!("the body of {} looks different: {error}", sender.name()))
+        .and_then(read)
+        .unwrap_or_else(Said::Unreadable);
+    Record { sender, said }
 }
 
 /// A text that says something: neither missing nor empty.

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::{Announced, Created, Other, Record, Said, Sender, key, said};
+use super::{Announced, Other, Record, Said, Sender, creation, key, said};
 
 #[derive(Deserialize)]
 struct Body<'a> {
@@ -69,6 +68,33 @@ pub(super) fn records(body: &[u8]) -> Result<Vec<Record>, String> {
     let body: Body<'_> = serde_json::from_slice(body)
         .map_err(|error| format!("has `Records` that are no list ({error})"))?;
     Ok(body.records.into_iter().map(record).collect())
+}
+
+/// What is said once, to try whether anybody is there.
+#[derive(Deserialize)]
+struct Trial<'a> {
+    #[serde(rename = "Service", borrow)]
+    service: Cow<'a, str>,
+    #[serde(rename = "Event", borrow)]
+    event: Cow<'a, str>,
+}
+
+pub(super) fn test(body: &[u8]) -> Result<Record, String> {
+    let trial: Trial<'_> = serde_json::from_slice(body)
+        .map_err(|error| format!("has an `Event` that looks different ({error})"))?;
+    let sender = match (&*trial.service, &*trial.event) {
+        ("Amazon S3", "s3:TestEvent") => Sender::Aws,
+        ("S3", "s3:TestEvent") => Sender::Versitygw,
+        (service, event) => {
+            return Err(format!(
+                "says the event `{}` of the service `{}`, which nobody known here does",
+                event.escape_debug(),
+                service.escape_debug()
+            ));
+        }
+    };
+    let said = Said::Other(Other::Test);
+    Ok(Record { sender, said })
 }
 
 fn record(raw: &RawValue) -> Record {
@@ -137,21 +163,16 @@ fn read(sender: Sender, written: Written<'_>) -> Result<Said, String> {
         return Err("the record has no `s3`".to_owned());
     };
     let key = match sender {
-        Sender::Aws | Sender::Minio | Sender::RustFs => key::from_form(&object.key)?,
-        _ => object.key.into_owned(),
+        Sender::Aws | Sender::Minio | Sender::RustFs => key::from_form(&object.key)?.into(),
+        _ => object.key,
     };
-    if bucket.name.is_empty() || key.is_empty() {
-        return Err("the record names no bucket or no key".to_owned());
-    }
-    Ok(Said::Created(Created {
-        bucket: bucket.name.into_owned(),
+    creation(
+        bucket.name,
         key,
-        announced: Announced {
+        Announced {
             etag: said(object.e_tag).map(|etag| etag.trim_matches('"').to_owned()),
             version_id: said(object.version_id).filter(|id| id != "null"),
-            time: written
-                .event_time
-                .and_then(|time| time.parse::<Timestamp>().ok()),
+            time: written.event_time.and_then(|time| time.parse().ok()),
         },
-    }))
+    )
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Announced, Created, Other, Record, Said, Sender, said};
+use super::{Announced, Created, Other, Record, Said, Sender, said, single};
 
 /// Where the filer keeps buckets.
 const BUCKETS: &str = "/buckets/";
@@ -51,34 +51,27 @@ struct Attributes<'a> {
 }
 
 pub(super) fn record(body: &[u8]) -> Record {
-    let said = match serde_json::from_slice(body) {
-        Ok(body) => read(body),
-        Err(error) => Said::Unreadable(format!("SeaweedFS's webhook looks different: {error}")),
-    };
-    Record {
-        sender: Sender::SeaweedFs,
-        said,
-    }
+    single(Sender::SeaweedFs, body, read)
 }
 
-fn read(body: Body<'_>) -> Said {
+fn read(body: Body<'_>) -> Result<Said, String> {
     match &*body.event_type {
         "create" | "update" => {}
-        "delete" => return Said::Other(Other::Removal),
-        "rename" => return Said::Other(Other::Rename),
-        _ => return Said::Other(Other::Unrelated),
+        "delete" => return Ok(Said::Other(Other::Removal)),
+        "rename" => return Ok(Said::Other(Other::Rename)),
+        _ => return Ok(Said::Other(Other::Unrelated)),
     }
     let Some(entry) = body.message.and_then(|message| message.new_entry) else {
-        return Said::Unreadable("SeaweedFS's webhook has no `message.new_entry`".to_owned());
+        return Err("SeaweedFS's webhook has no `message.new_entry`".to_owned());
     };
     if entry.is_directory {
-        return Said::Other(Other::Directory);
+        return Ok(Said::Other(Other::Directory));
     }
     if entry.extended("Seaweed-X-Amz-Delete-Marker").is_some() {
-        return Said::Other(Other::Removal);
+        return Ok(Said::Other(Other::Removal));
     }
     let Some(path) = body.key else {
-        return Said::Unreadable("SeaweedFS's webhook has no `key`".to_owned());
+        return Err("SeaweedFS's webhook has no `key`".to_owned());
     };
     let Some((bucket, key)) = path
         .strip_prefix(BUCKETS)
@@ -86,13 +79,13 @@ fn read(body: Body<'_>) -> Said {
         .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
     else {
         // The filer has entries of its own outside of the buckets.
-        return Said::Other(Other::Unrelated);
+        return Ok(Said::Other(Other::Unrelated));
     };
     if key.starts_with(UPLOADS) && key[UPLOADS.len()..].starts_with('/') {
-        return Said::Other(Other::Upload);
+        return Ok(Said::Other(Other::Upload));
     }
     let version_id = entry.extended("Seaweed-X-Amz-Version-Id");
-    Said::Created(Created {
+    Ok(Said::Created(Created {
         bucket: bucket.to_owned(),
         key: without_version(key, version_id.as_deref()).to_owned(),
         announced: Announced {
@@ -103,7 +96,7 @@ fn read(body: Body<'_>) -> Said {
                 .and_then(|attributes| attributes.mtime)
                 .and_then(|seconds| Timestamp::from_second(seconds).ok()),
         },
-    })
+    }))
 }
 
 /// In a versioned bucket the version `v` of `key` is the entry `key.versions/v_v`.

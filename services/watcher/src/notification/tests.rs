@@ -17,6 +17,7 @@ macro_rules! golden {
     };
 }
 
+mod documented;
 mod golden;
 mod keys;
 
@@ -57,7 +58,7 @@ fn s3_record(sender: Sender, event: &str, key: &str) -> Value {
         Sender::RustFs => ("rustfs:s3", "s3:", "principalId"),
         Sender::Ceph => ("ceph:s3", "", "principalId"),
         Sender::Versitygw => ("aws:s3", "s3:", "PrincipalId"),
-        Sender::SeaweedFs | Sender::Unknown => panic!("says no records"),
+        _ => panic!("{} says no records", sender.name()),
     };
     json!({
         "eventVersion": "2.2",
@@ -175,6 +176,12 @@ fn bodies_of_nobody_are_refused_with_their_beginning_and_what_is_known() {
         (b"[]", "is no JSON object"),
         (b"{}", "from no sender that is known here"),
         (b"{\"Type\":\"Notification\"}", "from no sender"),
+        (b"{\"action\":\"PutObject\"}", "from no sender"),
+        (b"{\"message\":{\"attributes\":{}}}", "from no sender"),
+        (
+            b"{\"Service\":\"shiny\",\"Event\":\"s3:TestEvent\"}",
+            "of the service `shiny`",
+        ),
         (b"{\"Records\":{}}", "`Records` that are no list"),
         (b"{\"Records\":null}", "from no sender"),
         (b"\xff\xfe\n", "`\u{fffd}\u{fffd}\\n`"),

@@ -1,7 +1,5 @@
 //! Bodies captured from real stores (`tests/golden`).
 
-use serde_json::json;
-
 use super::*;
 
 #[test]
@@ -118,7 +116,7 @@ fn a_version_in_a_versioned_bucket_of_seaweedfs_has_its_key_and_its_id() {
 }
 
 /// The same upload, as each of the senders tells of it.
-fn tells_of_the_upload(body: &[u8], sender: Sender, time: &str) {
+pub(super) fn tells_of_the_upload(body: &[u8], sender: Sender, time: &str) {
     assert_eq!(only(body).sender, sender);
     assert_eq!(
         created(body),
@@ -147,12 +145,123 @@ fn versitygw_writes_keys_raw_and_tags_with_their_quotes() {
 }
 
 #[test]
+fn every_way_into_minio_announces_the_tag_that_head_shows() {
+    for (body, key, etag, version) in [
+        (golden!("minio-odd-key").as_slice(), ODD, PLAIN_TAG, None),
+        (
+            golden!("minio-copy"),
+            "incoming/copied b+ü.csv",
+            PLAIN_TAG,
+            None,
+        ),
+        (
+            golden!("minio-multipart"),
+            "incoming/parts b+ü.csv",
+            PARTS_TAG,
+            None,
+        ),
+        (
+            golden!("minio-version"),
+            "incoming/a b+ü.csv",
+            PLAIN_TAG,
+            Some("11d501bd-beb5-4616-99a9-44a7c3f600c8"),
+        ),
+        // The one kind of object whose lack of a version it mentions.
+        (
+            golden!("minio-directory-marker"),
+            "incoming/folder/",
+            "d41d8cd98f00b204e9800998ecf8427e",
+            None,
+        ),
+    ] {
+        assert_eq!(only(body).sender, Sender::Minio);
+        announces(body, key, etag, version);
+    }
+}
+
+#[test]
+fn every_way_into_versitygw_announces_the_tag_that_head_shows() {
+    for (body, key, etag) in [
+        (golden!("versitygw-odd-key").as_slice(), ODD, PLAIN_TAG),
+        (
+            golden!("versitygw-newline"),
+            "incoming/new\nline.csv",
+            PLAIN_TAG,
+        ),
+        (
+            golden!("versitygw-copy"),
+            "incoming/copied b+ü.csv",
+            PLAIN_TAG,
+        ),
+        (
+            golden!("versitygw-multipart"),
+            "incoming/parts b+ü.csv",
+            PARTS_TAG,
+        ),
+    ] {
+        assert_eq!(only(body).sender, Sender::Versitygw);
+        announces(body, key, etag, None);
+    }
+}
+
+#[test]
+fn what_is_no_creation_in_minio_and_versitygw_is_something_else() {
+    for (body, sender, expected) in [
+        // Of a tag MinIO says `ObjectCreated` too.
+        (
+            golden!("minio-tagging").as_slice(),
+            Sender::Minio,
+            Other::Unrelated,
+        ),
+        (golden!("minio-delete"), Sender::Minio, Other::Removal),
+        (
+            golden!("minio-delete-marker"),
+            Sender::Minio,
+            Other::Removal,
+        ),
+        (
+            golden!("minio-delete-version"),
+            Sender::Minio,
+            Other::Removal,
+        ),
+        (
+            golden!("versitygw-tagging"),
+            Sender::Versitygw,
+            Other::Unrelated,
+        ),
+        (
+            golden!("versitygw-delete"),
+            Sender::Versitygw,
+            Other::Removal,
+        ),
+        (
+            golden!("versitygw-delete-many"),
+            Sender::Versitygw,
+            Other::Removal,
+        ),
+    ] {
+        assert_eq!(only(body).sender, sender);
+        assert_eq!(other(body), expected);
+    }
+}
+
+/// A key of whatever senders encode.
+const ODD: &str = "incoming/a b+ü%2B'\"&#?;=😀.csv";
+// What HEAD answered, of an object that was put and of one in two parts.
+const PLAIN_TAG: &str = "554601b07da51a6ee69911a420aa8079";
+const PARTS_TAG: &str = "0c62823571cff39c8dddcc6a74e2569f-2";
+
+fn announces(body: &[u8], key: &str, etag: &str, version: Option<&str>) {
+    let created = created(body);
+    assert_eq!(created.key, key);
+    assert_eq!(created.announced.etag.as_deref(), Some(etag), "{key}");
+    assert_eq!(created.announced.version_id.as_deref(), version, "{key}");
+    assert!(created.announced.time.is_some(), "{key}");
+}
+
+#[test]
 fn a_sender_that_tries_whether_we_are_there_is_heard_and_no_more() {
-    assert_eq!(other(golden!("versitygw-test")), Other::Test);
-    let aws = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"});
-    let record = only(&bytes(&aws));
-    assert_eq!(
-        (record.sender, record.said),
-        (Sender::Aws, Said::Other(Other::Test))
-    );
+    let record = only(golden!("versitygw-test"));
+    assert_eq!(record.sender, Sender::Versitygw);
+    assert_eq!(record.said, Said::Other(Other::Test));
 }

@@ -30,17 +30,42 @@ fn body(sender: Sender, key: &str) -> Vec<u8> {
             "key": format!("/buckets/sensors/{key}"),
             "message": {"new_entry": {"attributes": {"mtime": 1795360341}}},
         })),
+        Sender::EventBridge => bytes(&json!({
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {"bucket": {"name": "sensors"}, "object": {"key": key}},
+        })),
+        Sender::R2 => bytes(&json!({
+            "action": "PutObject",
+            "bucket": "sensors",
+            "object": {"key": key},
+        })),
+        Sender::Gcs => bytes(&json!({
+            "subscription": "s",
+            "message": {"attributes": {
+                "eventType": "OBJECT_FINALIZE",
+                "bucketId": "sensors",
+                "objectId": key,
+            }},
+        })),
+        Sender::Backfill => bytes(&json!({
+            "backfill": {"bucket": "sensors", "key": key, "etag": "", "by": "mara"},
+        })),
         Sender::Unknown => panic!("nobody"),
     }
 }
 
-const SENDERS: [Sender; 6] = [
+const SENDERS: [Sender; 10] = [
+    Sender::Backfill,
     Sender::SeaweedFs,
     Sender::Aws,
     Sender::Minio,
     Sender::RustFs,
     Sender::Ceph,
     Sender::Versitygw,
+    Sender::EventBridge,
+    Sender::R2,
+    Sender::Gcs,
 ];
 
 fn comes_back(key: &str) {
@@ -50,6 +75,10 @@ fn comes_back(key: &str) {
         let created = created(&body);
         assert_eq!(created.key, key, "{}", sender.name());
         assert_eq!(created.bucket, "sensors");
+        // What S3 tells SNS is in its envelope once more.
+        let text = std::str::from_utf8(&body).unwrap();
+        let envelope = json!({"Type": "Notification", "TopicArn": "a", "Message": text});
+        assert_eq!(decode(&bytes(&envelope)), decode(&body));
     }
 }
 
@@ -91,7 +120,7 @@ proptest! {
     /// Nearly right: a real body with one stretch of it replaced.
     #[test]
     fn damaged_bodies_are_read_or_refused_and_never_more(
-        which in 0_usize..4,
+        which in 0_usize..8,
         at in 0_usize..600,
         with in prop::collection::vec(any::<u8>(), 0..20),
     ) {
@@ -100,6 +129,10 @@ proptest! {
             golden!("minio-put"),
             golden!("versitygw-put"),
             golden!("seaweedfs-version"),
+            golden!("sns-put"),
+            golden!("eventbridge-created"),
+            golden!("r2-put"),
+            golden!("gcs-finalize"),
         ][which];
         let at = at.min(whole.len());
         let after = (at + with.len()).min(whole.len());
