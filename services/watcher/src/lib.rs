@@ -18,6 +18,7 @@ mod measure;
 pub mod notification;
 mod notifications;
 mod order;
+mod sns;
 mod sweep;
 mod watched;
 
@@ -28,8 +29,9 @@ use proto::consumer;
 use runtime::{Context, Trouble};
 
 use connected::Connected;
-use listener::{Limits, Listener};
+use listener::{Limits, Listener, Senders};
 use notifications::Notifications;
+use sns::{Https, Sns};
 use sweep::{History, Lease, Renewed, Sweep, Wanted};
 use watched::Watched;
 
@@ -38,14 +40,14 @@ pub async fn start(context: &Context) -> Result<(), Trouble> {
     let config = &context.config;
     let watched = Arc::new(Watched::new(config)?);
     let wanted = Wanted::default();
-    let listener = if config.watcher.tokens.is_empty() {
-        None
-    } else {
-        let address = config.watcher.listen;
-        let tokens = config.watcher.tokens.clone();
-        let jetstream = context.jetstream.clone();
-        let limits = Limits::default();
-        Some(Listener::bind(address, tokens, jetstream, wanted.clone(), limits).await?)
+    let listener = match senders(&config.watcher)? {
+        None => None,
+        Some(senders) => {
+            let address = config.watcher.listen;
+            let jetstream = context.jetstream.clone();
+            let limits = Limits::default();
+            Some(Listener::bind(address, senders, jetstream, wanted.clone(), limits).await?)
+        }
     };
     let connected = Arc::new(Connected {
         journal: Arc::clone(&context.journal),
@@ -69,7 +71,7 @@ pub async fn start(context: &Context) -> Result<(), Trouble> {
             context.spawn("listener", listener.serve(stop.clone()));
         }
         None => tracing::info!(
-            "POST /events is off: `[watcher] tokens` is empty; \
+            "POST /events is off: `[watcher] tokens` and `[watcher.sns] topics` are empty; \
              files are found by notifications over NATS and by the sweep"
         ),
     }
@@ -78,6 +80,16 @@ pub async fn start(context: &Context) -> Result<(), Trouble> {
     context.spawn("sweep", sweep.run(wanted, stop.clone()));
     context.handle(consumer::watcher(), Arc::new(Notifications::new(connected)));
     Ok(())
+}
+
+/// Who may post; none: nobody.
+fn senders(config: &runtime::config::watcher::Config) -> Result<Option<Senders>, Trouble> {
+    let reject = |reason: String| Trouble::Reject { reason };
+    let web = Arc::new(Https::new(None).map_err(reject)?);
+    let sns = Sns::of(&config.sns.topics, web).map_err(reject)?;
+    let tokens = config.tokens.clone();
+    let anybody = sns.is_some() || !tokens.is_empty();
+    Ok(anybody.then_some(Senders { tokens, sns }))
 }
 
 /// What tells this process from its peers.

@@ -1,9 +1,9 @@
 //! `POST /events`: what stores push, into the stream `STORAGE` as it came.
 //!
 //! This is the only door to the outside, so everything has a limit: connections, requests at once,
-//! headers, body, and the time for each. Nothing is read here but whether it is JSON: 2xx means that
-//! JetStream has the body, and reading it comes after. What is refused may be lost, so it makes the
-//! watcher want a sweep.
+//! headers, body, and the time for each. Nothing is read here but whether it is JSON, and whether a
+//! message of SNS is genuine: 2xx means that JetStream has the body, and reading it comes after.
+//! What is refused may be lost, so it makes the watcher want a sweep.
 //!
 //! | body | answer | since |
 //! |---|---|---|
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::{connection, jetstream};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
@@ -39,7 +39,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::measure;
+use crate::sns::{self, Genuine, Refused, Sns};
 use crate::sweep::Wanted;
+
+/// Who may post.
+pub(crate) struct Senders {
+    /// Who has one of these tokens.
+    pub tokens: Vec<Secret>,
+    /// SNS, for topics of ours.
+    pub sns: Option<Sns>,
+}
 
 /// What may be asked of the listener, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +97,7 @@ pub(crate) struct Listener {
 
 /// What the requests share.
 struct Events {
-    tokens: Vec<Secret>,
+    senders: Senders,
     jetstream: jetstream::Context,
     wanted: Wanted,
     limits: Limits,
@@ -101,7 +110,7 @@ impl Listener {
     /// Takes the address. The error is one line that names the setting.
     pub(crate) async fn bind(
         address: SocketAddr,
-        tokens: Vec<Secret>,
+        senders: Senders,
         jetstream: jetstream::Context,
         wanted: Wanted,
         limits: Limits,
@@ -116,7 +125,7 @@ impl Listener {
             listener,
             address,
             events: Arc::new(Events {
-                tokens,
+                senders,
                 jetstream,
                 wanted,
                 limits,
@@ -230,13 +239,19 @@ enum Refusal {
     Busy,
     /// JetStream did not acknowledge it.
     Away,
+    /// It says it is from SNS, and is not, or is from no topic of ours.
+    Foreign(String),
+    /// SNS does not say who signs, or does not take that it may send.
+    SnsAway,
 }
 
 impl Events {
     async fn take(&self, headers: &HeaderMap, body: Body) -> Result<(), Refusal> {
-        if !self.knows(headers) {
-            return Err(Refusal::Unauthorized);
-        }
+        let signed = match &self.senders.sns {
+            _ if self.knows(headers) => None,
+            Some(sns) if headers.contains_key(sns::HEADER) => Some(sns),
+            _ => return Err(Refusal::Unauthorized),
+        };
         if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
             && encoding != "identity"
         {
@@ -259,6 +274,11 @@ impl Events {
             .map_err(|error| Refusal::of_body(&error))?;
         serde_json::from_slice::<IgnoredAny>(&body)
             .map_err(|error| Refusal::NotJson(error.to_string()))?;
+        if let Some(sns) = signed
+            && sns.admit(&body).await? == Genuine::Subscription
+        {
+            return Ok(());
+        }
         self.store(body).await
     }
 
@@ -272,7 +292,8 @@ impl Events {
             return false;
         };
         let given = given.trim().as_bytes();
-        let known = self.tokens.iter().fold(Choice::from(0), |known, token| {
+        let tokens = self.senders.tokens.iter();
+        let known = tokens.fold(Choice::from(0), |known, token| {
             known | token.expose().as_bytes().ct_eq(given)
         });
         scheme.eq_ignore_ascii_case("bearer") && bool::from(known)
@@ -280,6 +301,11 @@ impl Events {
 
     #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
     async fn store(&self, body: Bytes) -> Result<(), Refusal> {
+        // What is published without a connection is kept in memory and waited for: not here, where
+        // anybody may send as much as he likes.
+        if self.jetstream.client().connection_state() != connection::State::Connected {
+            return Err(self.away("there is no connection to NATS"));
+        }
         let stored = async {
             let sent = self.jetstream.publish(subject::STORAGE_HTTP, body);
             sent.await?.await
@@ -295,16 +321,33 @@ impl Events {
             Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
                 Err(Refusal::TooLarge)
             }
-            Err(error) => {
-                if !self.away.swap(true, Ordering::Relaxed) {
-                    let reason = error.to_string();
-                    tracing::warn!(
-                        reason,
-                        "JetStream stores no notifications, so they are refused; what they are \
-                         about is found by listing"
-                    );
-                }
-                Err(Refusal::Away)
+            Err(error) => Err(self.away(&error.to_string())),
+        }
+    }
+
+    fn away(&self, reason: &str) -> Refusal {
+        if !self.away.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                reason,
+                "JetStream stores no notifications, so they are refused; what they are about is \
+                 found by listing"
+            );
+        }
+        Refusal::Away
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Foreign(why) => {
+                // Whoever may say this as often as he likes must not fill the log.
+                tracing::debug!(why, "a message is not from SNS");
+                Self::Foreign(why)
+            }
+            Refused::Away(why) => {
+                tracing::warn!(why, "a message of SNS cannot be judged; SNS sends it again");
+                Self::SnsAway
             }
         }
     }
@@ -323,7 +366,7 @@ impl Refusal {
 
     /// Whether a store that does not come again has told us in vain of something new.
     fn may_be_a_loss(&self) -> bool {
-        !matches!(self, Self::Unauthorized)
+        !matches!(self, Self::Unauthorized | Self::Foreign(_))
     }
 
     fn into_response(self) -> Response {
@@ -343,6 +386,11 @@ impl Refusal {
                 let said = format!("the body is no JSON ({why}): send notifications as they are\n");
                 return (StatusCode::BAD_REQUEST, said).into_response();
             }
+            Self::Foreign(why) => {
+                let said = format!("the message is not from SNS for us: {why}\n");
+                return (StatusCode::FORBIDDEN, said).into_response();
+            }
+            Self::SnsAway => (StatusCode::SERVICE_UNAVAILABLE, "SNS does not answer"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
             Self::Away => (StatusCode::SERVICE_UNAVAILABLE, "JetStream is away"),
         };
@@ -352,14 +400,14 @@ impl Refusal {
             Self::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::Busy | Self::Away => {
+            Self::Busy | Self::Away | Self::SnsAway => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             // What is left of the body is not waited for.
             Self::TooLarge | Self::TooSlow => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::Encoded | Self::Broken | Self::NotJson(_) => {}
+            Self::Encoded | Self::Broken | Self::NotJson(_) | Self::Foreign(_) => {}
         }
         response
     }

@@ -17,6 +17,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Bearer tokens that may post; several while one is being replaced.
     pub tokens: Vec<Secret>,
+    /// Amazon SNS, which signs what it posts and has no token.
+    pub sns: Sns,
     /// What is watched.
     pub buckets: Vec<Bucket>,
     /// Key globs that are nobody's file yet: uploads in progress, editors' left-overs. One without
@@ -28,6 +30,14 @@ pub struct Config {
     /// How long after its last event a file counts as stuck, if nothing is working on it.
     #[serde(with = "period")]
     pub stuck_after: Duration,
+}
+
+/// `[watcher.sns]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sns {
+    /// Topics that may post, by their whole names (`arn:aws:sns:REGION:ACCOUNT:NAME`).
+    pub topics: Vec<String>,
 }
 
 /// One watched bucket.
@@ -50,6 +60,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8780)),
             tokens: vec![],
+            sns: Sns::default(),
             buckets: vec![],
             ignore: [
                 "*.tmp",

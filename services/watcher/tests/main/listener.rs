@@ -49,6 +49,42 @@ async fn only_a_token_of_ours_is_let_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_sns_needs_no_token_and_is_judged_by_its_signature() {
+    let topics = "watcher.sns.topics = ['arn:aws:sns:eu-central-1:111122223333:uploads']";
+    let bed = Bed::new(&format!("{NO_SWEEP}\n{topics}")).await;
+    let watcher = bed.watch_deafly().await;
+    let port = watcher.events.number();
+    let post = async |header: &str, body: &str| {
+        let length = body.len();
+        let request = format!(
+            "POST /events HTTP/1.1\r\nHost: x\r\n{header}Content-Type: text/plain\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        send(port, request.as_bytes()).await.unwrap()
+    };
+    let notification = include_str!("../golden/sns/notification-1.json");
+    let of_another = notification.replace("111122223333:uploads", "999999999999:uploads");
+    let elsewhere = notification.replace("sns.eu-central-1.amazonaws.com/S", "example.org/S");
+    let header = "x-amz-sns-message-type: Notification\r\n";
+    for (body, part) in [
+        (of_another.as_str(), "is not in `[watcher.sns] topics`"),
+        (&elsewhere, "is no address of SNS"),
+        ("{}", "no message of SNS"),
+    ] {
+        let refused = post(header, body).await;
+        assert_eq!(refused.status, 403, "{refused:?}");
+        assert!(refused.text.contains(part), "{refused:?}");
+    }
+    assert_eq!(post("", notification).await.status, 401);
+    // Whoever has a token passes on what he likes.
+    let token = format!("{header}Authorization: Bearer {TOKEN}\r\n");
+    assert_eq!(post(&token, notification).await.status, 200);
+    bed.wait_until_worked_off().await;
+    watcher.stop().await;
+    assert_eq!(bed.last_sequence("STORAGE").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_notification_in_form_is_refused_by_its_form() {
     let bed = Bed::new(NO_SWEEP).await;
     let watcher = bed.watch_deafly().await;
