@@ -13,6 +13,8 @@ fn the_sweep_publishes_the_one_file_whose_notification_was_lost_and_no_other() {
         let mut landfall = Installation::builder()
             .set("watcher.sweep_every", "1s")
             .set("watcher.stuck_after", "1s")
+            .set("watcher.notified_within", "1ms")
+            .set("watcher.missed_share", 0.0)
             // Ingest has no such profile, so it fails on these files.
             .config_of(
                 User::Watcher,
@@ -68,6 +70,13 @@ fn the_sweep_publishes_the_one_file_whose_notification_was_lost_and_no_other() {
             unreachable!("it is the event that was asked for")
         };
         ensure!(arrived.found_by == FoundBy::Sweep, "{arrived:?}");
+        let words = ["WARN", "found by the listing alone", "missed=1"];
+        landfall
+            .until("a warning that notifications are lost", || async {
+                let said = landfall.logged(User::Watcher, &words).ok()?;
+                said.then_some(())
+            })
+            .await?;
 
         landfall.add(User::Ingest).await?;
         landfall

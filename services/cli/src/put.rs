@@ -13,7 +13,6 @@ use objects::{Objects, Uploaded};
 use proto::event::Location;
 use proto::{Data, File, FileId, What};
 use runtime::Config;
-use runtime::config::glob;
 use runtime::text::{counted, size};
 
 use crate::describe;
@@ -193,11 +192,6 @@ pub(crate) fn target(config: &Config, bucket: Option<&str>) -> Result<(String, S
 pub(crate) fn unwatched(config: &Config, bucket: &str, key: &str) -> Option<&'static str> {
     let watcher = &config.watcher;
     let name = key.rsplit('/').next().unwrap_or(key);
-    let ignored = |glob: &String| {
-        // As the watcher reads them: without a slash they are about the file's name.
-        let text = if glob.contains('/') { key } else { name };
-        glob::matches(glob, text)
-    };
     match watcher
         .buckets
         .iter()
@@ -213,7 +207,7 @@ pub(crate) fn unwatched(config: &Config, bucket: &str, key: &str) -> Option<&'st
             Some("nobody watches this prefix (`watcher.buckets`)")
         }
         Some(_) if name.is_empty() => Some("a key that ends in `/` is no file"),
-        Some(_) if watcher.ignore.iter().any(ignored) => {
+        Some(_) if watcher.ignores(bucket, key) => {
             Some("such a name is not taken for a file (`watcher.ignore`)")
         }
         Some(_) => None,

@@ -12,6 +12,7 @@ use store::Journal;
 use store::journal::{Cell, Register, Settled};
 
 use crate::look::World;
+use crate::missed::Missed;
 use crate::order::Row;
 use crate::watched::Watched;
 
@@ -25,6 +26,8 @@ pub(crate) struct Connected {
     pub outbox: Outbox,
     /// What is watched.
     pub watched: Arc<Watched>,
+    /// Whether notifications come.
+    pub missed: Missed,
 }
 
 /// The register of a key's row. Bucket names have no `/`.

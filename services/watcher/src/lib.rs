@@ -15,6 +15,7 @@ mod connected;
 mod listener;
 mod look;
 mod measure;
+mod missed;
 pub mod notification;
 mod notifications;
 mod order;
@@ -30,9 +31,10 @@ use runtime::{Context, Trouble};
 
 use connected::Connected;
 use listener::{Limits, Listener, Senders};
+use missed::Missed;
 use notifications::Notifications;
 use sns::{Https, Sns};
-use sweep::{History, Lease, Renewed, Sweep, Wanted};
+use sweep::{History, Lease, Listed, Renewed, Sweep, Wanted};
 use watched::Watched;
 
 /// Checks the settings, takes the address, and hands the work over.
@@ -54,13 +56,14 @@ pub async fn start(context: &Context) -> Result<(), Trouble> {
         objects: Objects::new(&config.objects).await?,
         outbox: context.outbox.clone(),
         watched,
+        missed: Missed::new(config.watcher.missed_share),
     });
     let sweep = Sweep {
         connected: Arc::clone(&connected),
         history: History::new(context.jetstream.clone()),
         lease: Lease::new(Arc::clone(&context.journal), own_name()?, sweep::LEASE),
-        every: config.watcher.sweep_every,
-        stuck_after: config.watcher.stuck_after,
+        settings: config.watcher.clone(),
+        listed: Listed::default(),
         renewed: Renewed::default(),
     };
     measure::describe();

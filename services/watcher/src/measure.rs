@@ -26,6 +26,11 @@ pub(crate) fn arrived(found_by: FoundBy) {
     metrics::counter!("landfall_arrived_total", "found_by" => found_by).increment(1);
 }
 
+/// Files that only a listing by the clock has found, long after their upload.
+pub(crate) fn missed(files: u64) {
+    metrics::counter!("landfall_notifications_missed_total").increment(files);
+}
+
 /// A request to `POST /events`, by its answer.
 pub(crate) fn request(status: u16) {
     metrics::counter!("landfall_event_requests_total", "status" => status.to_string()).increment(1);
@@ -54,6 +59,12 @@ pub(crate) fn describe() {
         "landfall_arrived_total",
         Count,
         "New file versions by what made the watcher look"
+    );
+    metrics::describe_counter!(
+        "landfall_notifications_missed_total",
+        Count,
+        "New file versions that only a listing by the clock has found, a minute or longer after \
+         their upload: their notifications were lost"
     );
     metrics::describe_counter!(
         "landfall_event_requests_total",

@@ -40,6 +40,9 @@ impl Notifications {
         let look = look::look(&*self.connected, bucket, key, announced, found_by).await?;
         if let Seen::Arrived(_) = look.seen {
             measure::arrived(found_by);
+            if found_by == FoundBy::Notification {
+                self.connected.missed.heard(bucket);
+            }
         }
         Ok(match look.seen {
             _ if look.past => "past",

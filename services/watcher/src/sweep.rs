@@ -1,8 +1,8 @@
 //! The sweep: lists what lies where files arrive, and sees to it that each is on its way.
 //!
 //! Stores lose notifications (SeaweedFS loses all of them while the endpoint refuses connections),
-//! so the sweep runs at start, by the clock, and when the watcher notices that it was away. One
-//! replica at a time does it. What it finds:
+//! so the sweep runs at start, by the clock (of each bucket), and when the watcher notices that it
+//! was away. One replica at a time does it. What it finds:
 //!
 //! - *Unknown*: looked at, exactly as if a notification had come.
 //! - *Known, and its outcome without mark*: the runtime publishes it.
@@ -19,10 +19,12 @@ mod note;
 mod pass;
 pub(crate) mod verdict;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use runtime::Trouble;
+use runtime::config::watcher::Config as Settings;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -70,12 +72,38 @@ pub(crate) struct Sweep {
     pub history: History,
     /// Who sweeps.
     pub lease: Lease,
-    /// `[watcher] sweep_every`
-    pub every: Duration,
-    /// `[watcher] stuck_after`
-    pub stuck_after: Duration,
+    /// `[watcher]`
+    pub settings: Settings,
+    /// When this process listed each bucket last.
+    pub listed: Listed,
     /// When a sweep last renewed what it saw.
     pub renewed: Renewed,
+}
+
+/// When each bucket was listed last.
+#[derive(Debug, Default)]
+pub(crate) struct Listed(Mutex<HashMap<String, Instant>>);
+
+impl Listed {
+    fn is_due(&self, bucket: &str, every: Duration) -> bool {
+        is_due(self.last(bucket).map(|last| last.elapsed()), every)
+    }
+
+    fn last(&self, bucket: &str) -> Option<Instant> {
+        let listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.get(bucket).copied()
+    }
+
+    fn note(&self, bucket: &str, when: Instant) {
+        let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.insert(bucket.to_owned(), when);
+    }
+}
+
+/// Whether a bucket is to be listed that was listed so long ago; nearly so is enough, as the next
+/// look may come much later.
+fn is_due(ago: Option<Duration>, every: Duration) -> bool {
+    ago.is_none_or(|ago| ago + every / 10 >= every)
 }
 
 /// When something was last renewed by this process.
@@ -98,7 +126,7 @@ impl Sweep {
     pub(crate) async fn run(self, wanted: Wanted, stop: CancellationToken) -> Result<(), Trouble> {
         // The first is for the time before the start.
         wanted.sweep();
-        let mut due = Instant::now() + self.every;
+        let mut due = self.next(Instant::now());
         let mut finished = None;
         let mut failures = 0;
         loop {
@@ -109,7 +137,7 @@ impl Sweep {
             };
             let began = Instant::now();
             let outcome = self.turn(by_the_clock, &mut finished, &stop).await;
-            due = began + self.every;
+            due = self.next(began);
             let pause = match outcome {
                 _ if stop.is_cancelled() => return Ok(()),
                 Ok(()) => {
@@ -136,6 +164,24 @@ impl Sweep {
         }
     }
 
+    /// When the next bucket is to be listed by the clock, after a sweep that began then.
+    fn next(&self, began: Instant) -> Instant {
+        let buckets = self.connected.watched.buckets().map(|(bucket, _)| bucket);
+        let due = buckets.map(|bucket| {
+            let every = self.settings.sweep_every(bucket);
+            self.listed.last(bucket).unwrap_or(began) + every
+        });
+        let due = due.min().unwrap_or(began + self.settings.sweep_every);
+        due.max(began + PAUSE)
+    }
+
+    /// Another watcher has listed every bucket.
+    fn note_all(&self) {
+        for (bucket, _) in self.connected.watched.buckets() {
+            self.listed.note(bucket, Instant::now());
+        }
+    }
+
     /// A sweep, unless another watcher's does as well.
     async fn turn(
         &self,
@@ -146,16 +192,30 @@ impl Sweep {
         let before = self.lease.finished().await?;
         // Another's sweep since the last look is as good as one by our clock.
         if by_the_clock && finished.replace(before) != Some(before) {
+            self.note_all();
             return Ok(());
         }
-        self.once(stop).await?;
+        match self.once(by_the_clock, stop).await? {
+            Some(tally) if by_the_clock => {
+                for (bucket, missed) in &tally.missed {
+                    measure::missed(*missed);
+                    self.connected.missed.judge(bucket, *missed);
+                }
+            }
+            Some(_) => {}
+            None => self.note_all(),
+        }
         *finished = Some(self.lease.finished().await?);
         Ok(())
     }
 
     /// One sweep under the lease. Answers what it found; none: another watcher's sweep, begun
     /// after this was called, has done it.
-    pub(crate) async fn once(&self, stop: &CancellationToken) -> Result<Option<Tally>, Trouble> {
+    async fn once(
+        &self,
+        by_the_clock: bool,
+        stop: &CancellationToken,
+    ) -> Result<Option<Tally>, Trouble> {
         let mut held = match stop.run_until_cancelled(self.lease.take()).await {
             Some(taken) => match taken? {
                 Taken::Ours(held) => held,
@@ -165,17 +225,33 @@ impl Sweep {
         };
         let began = Instant::now();
         let outcome = tokio::select! {
-            tally = Pass::run(self) => tally,
+            tally = Pass::run(self, by_the_clock) => tally,
             trouble = self.lease.keep(&mut held) => Err(trouble),
             () = stop.cancelled() => Err(Trouble::Retry {
                 reason: "the watcher stops".to_owned(),
             }),
         };
-        self.lease.give_back(held, outcome.is_ok()).await?;
+        // One that has passed over a bucket is nobody's who wanted all of them listed.
+        let whole = outcome.as_ref().is_ok_and(|tally| tally.whole);
+        self.lease.give_back(held, whole).await?;
         let tally = outcome?;
         let took = began.elapsed();
         measure::swept(took);
         tally.tell(took);
         Ok(Some(tally))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_listed_at_first_and_when_its_time_is_over_or_nearly_so() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        assert!(is_due(None, minutes(60)));
+        for (ago, due) in [(0, false), (5, false), (53, false), (55, true), (600, true)] {
+            assert_eq!(is_due(Some(minutes(ago)), minutes(60)), due, "{ago}");
+        }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use runtime::config::glob;
 use runtime::{Config, Trouble};
 
 /// What the configuration says about where files arrive.
@@ -79,19 +78,10 @@ impl Watched {
             return Err(Unwatched::DirectoryMarker);
         }
         // The second: what the mover tries the store's preconditions on, whatever is set.
-        if self.is_ignored(key) || key.starts_with(objects::PROBE_PREFIX) {
+        if self.config.watcher.ignores(bucket, key) || key.starts_with(objects::PROBE_PREFIX) {
             return Err(Unwatched::Ignored);
         }
         Ok(())
-    }
-
-    /// A glob without `/` is for the key's last part, one with it for the whole key.
-    fn is_ignored(&self, key: &str) -> bool {
-        let name = key.rsplit('/').next().unwrap_or(key);
-        self.config.watcher.ignore.iter().any(|pattern| {
-            let of = if pattern.contains('/') { key } else { name };
-            glob::matches(pattern, of)
-        })
     }
 
     /// The name of the profile that reads an object.

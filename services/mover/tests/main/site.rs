@@ -100,6 +100,7 @@ pub(crate) async fn site_on(endpoint: &str, access_key: &str, secret_key: &str) 
     site.config.watcher.buckets = vec![watcher::Bucket {
         name: site.bucket.clone(),
         prefixes: vec!["in/".to_owned()],
+        ..watcher::Bucket::default()
     }];
     site
 }

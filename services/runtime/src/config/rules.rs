@@ -190,6 +190,17 @@ fn watcher(config: &Config) -> Result<(), Wrong> {
                 ),
             ));
         }
+        for (at, pattern) in bucket.ignore.iter().flatten().enumerate() {
+            readable_glob(&format!("{setting}.ignore[{at}]"), pattern)?;
+        }
+        for (name, period) in [
+            ("sweep_every", bucket.sweep_every),
+            ("stuck_after", bucket.stuck_after),
+        ] {
+            if let Some(period) = period {
+                positive(&format!("{setting}.{name}"), period)?;
+            }
+        }
         if bucket.prefixes.is_empty() {
             return Err(Wrong::new(
                 format!("{setting}.prefixes"),
@@ -202,6 +213,10 @@ fn watcher(config: &Config) -> Result<(), Wrong> {
     }
     for (index, token) in watcher.tokens.iter().enumerate() {
         filled(&format!("watcher.tokens[{index}]"), token.expose())?;
+    }
+    if !(0.0..=1.0).contains(&watcher.missed_share) {
+        let what = format!("must be 0 to 1, is {}", watcher.missed_share);
+        return Err(Wrong::new("watcher.missed_share", what));
     }
     positive("watcher.sweep_every", watcher.sweep_every)?;
     positive("watcher.stuck_after", watcher.stuck_after)

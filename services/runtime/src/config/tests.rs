@@ -232,3 +232,31 @@ proptest! {
         prop_assert_eq!(again.notifier.delay, config.notifier.delay);
     }
 }
+
+#[test]
+fn a_bucket_may_have_settings_of_its_own() {
+    let config = read(
+        "[watcher]\nsweep_every = \"10m\"\nstuck_after = \"1h\"\nignore = [\"*.tmp\"]\n\
+         [[watcher.buckets]]\nname = \"plain\"\n\
+         [[watcher.buckets]]\nname = \"own\"\nsweep_every = \"1m\"\nstuck_after = \"5m\"\n\
+         ignore = [\"*.bak\"]\n",
+        &[],
+    )
+    .unwrap();
+    let watcher = config.watcher;
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    assert_eq!(watcher.sweep_every("plain"), minutes(10));
+    assert_eq!(watcher.sweep_every("own"), minutes(1));
+    assert_eq!(watcher.stuck_after("plain"), minutes(60));
+    assert_eq!(watcher.stuck_after("own"), minutes(5));
+    for (bucket, key, ignored) in [
+        ("plain", "in/a.tmp", true),
+        ("plain", "in/a.bak", false),
+        ("own", "in/a.tmp", false),
+        ("own", "in/a.bak", true),
+        // One that nobody watches, as of a backfill.
+        ("other", "in/a.tmp", true),
+    ] {
+        assert_eq!(watcher.ignores(bucket, key), ignored, "{bucket}/{key}");
+    }
+}

@@ -1,4 +1,4 @@
-//! What `FILES` says, read without a consumer.
+//! What `FILES` says, read without a consumer; and how far the readers of streams have come.
 
 use std::time::Duration;
 
@@ -65,30 +65,46 @@ impl History {
 
     /// The sequence of the stream's last message.
     pub(crate) async fn last(&self) -> Result<u64, Trouble> {
-        let stream = self.stream().await?;
-        let info = around(Call::FilesInfo, Subject::NONE, stream.get_info());
-        Ok(info.await.map_err(away)?.state.last_sequence)
+        Ok(self.state().await?.last_sequence)
     }
 
-    async fn stream(&self) -> Result<stream::Stream<()>, Trouble> {
-        self.jetstream
-            .get_stream_no_info(proto::stream::FILES.name)
-            .await
-            .map_err(away)
+    #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
+    async fn state(&self) -> Result<stream::State, Trouble> {
+        let stream = self.stream(proto::stream::FILES.name).await?;
+        let info = around(Call::FilesInfo, Subject::NONE, stream.get_info());
+        Ok(info.await.map_err(away)?.state)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it asks nobody")]
+    async fn stream(&self, name: &str) -> Result<stream::Stream<()>, Trouble> {
+        self.jetstream.get_stream_no_info(name).await.map_err(away)
+    }
+
+    /// Whether no notification waits to be worked on.
+    pub(crate) async fn is_heard_out(&self) -> Result<bool, Trouble> {
+        Ok(is_idle(&self.info(&proto::consumer::watcher()).await?))
     }
 
     /// The sequence up to which a consumer has acknowledged everything that is for it. Its floor
     /// stays behind at the last message *for it*; with nothing left to deliver and nothing under
     /// way, it has come as far as the stream had `before` it was asked.
     async fn acknowledged(&self, consumer: &Consumer, before: u64) -> Result<u64, Trouble> {
-        let stream = self.stream().await?;
-        let info = stream.consumer_info(consumer.name());
-        let info: consumer::Info = around(Call::FilesInfo, Subject::NONE, info)
-            .await
-            .map_err(away)?;
+        let info = self.info(consumer).await?;
         let floor = info.ack_floor.stream_sequence;
-        let idle = info.num_pending == 0 && info.num_ack_pending == 0;
-        Ok(if idle { floor.max(before) } else { floor })
+        Ok(if is_idle(&info) {
+            floor.max(before)
+        } else {
+            floor
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
+    async fn info(&self, consumer: &Consumer) -> Result<consumer::Info, Trouble> {
+        let stream = self.stream(consumer.stream.name).await?;
+        let info = stream.consumer_info(consumer.name());
+        around(Call::FilesInfo, Subject::NONE, info)
+            .await
+            .map_err(away)
     }
 
     /// Reads the events of first ways from sequence `from` up to `to`. Answers whether it came
@@ -126,9 +142,14 @@ impl History {
     }
 
     async fn is_empty_from(&self, sequence: u64) -> Result<bool, Trouble> {
-        let state = self.stream().await?.get_info().await.map_err(away)?.state;
+        let state = self.state().await?;
         Ok(state.messages == 0 || state.last_sequence < sequence)
     }
+}
+
+/// Whether a consumer has nothing left to deliver, and nothing under way.
+fn is_idle(info: &consumer::Info) -> bool {
+    info.num_pending == 0 && info.num_ack_pending == 0
 }
 
 /// Takes in one batch. Answers the sequence of its last message; none: there are no more.

@@ -19,6 +19,7 @@ use super::{AGAIN, SUSPECTS, Sweep};
 use crate::connected::first_way;
 use crate::look::{self, Look, Seen};
 use crate::measure;
+use crate::missed;
 use crate::notification::Announced;
 
 /// How many objects are looked up in the journal in one go.
@@ -29,12 +30,17 @@ const AT_ONCE: usize = 32;
 /// What a sweep found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
+    /// Whether every bucket was listed.
+    pub whole: bool,
     /// Objects in the listings.
     pub listed: u64,
     /// Among them, what is nobody's file.
     pub unwatched: u64,
     /// Versions that nobody had settled: `arrived` now.
     pub unknown: u64,
+    /// Among them, those whose notifications should have come by then, by the bucket that was
+    /// listed; none where notifications still wait to be worked on.
+    pub missed: HashMap<String, u64>,
     /// Versions that could not be taken, and the first one's reason.
     pub refused: u64,
     /// Files that are on their way, as far as one can tell.
@@ -53,18 +59,20 @@ pub(super) struct Pass<'a> {
     sweep: &'a Sweep,
     horizon: Horizon,
     patience: Patience,
-    suspects: HashMap<FileId, Suspect>,
+    /// With the patience that their buckets have.
+    suspects: HashMap<FileId, (Suspect, Patience)>,
     /// Whether the journal is asked to keep what has ended.
     renews: bool,
     tally: Tally,
 }
 
 impl<'a> Pass<'a> {
-    pub(super) async fn run(sweep: &'a Sweep) -> Result<Tally, Trouble> {
+    /// Lists every bucket; by the clock, those whose time it is.
+    pub(super) async fn run(sweep: &'a Sweep, by_the_clock: bool) -> Result<Tally, Trouble> {
         let began = Instant::now();
         let patience = Patience {
             now: Timestamp::now(),
-            stuck_after: sweep.stuck_after,
+            stuck_after: sweep.settings.stuck_after,
         };
         let mut pass = Pass {
             sweep,
@@ -72,14 +80,29 @@ impl<'a> Pass<'a> {
             patience,
             suspects: HashMap::new(),
             renews: sweep.renewed.is_due(),
-            tally: Tally::default(),
+            tally: Tally {
+                whole: true,
+                ..Tally::default()
+            },
         };
+        let heard_out = sweep.history.is_heard_out().await?;
         let connected = &sweep.connected;
         for (bucket, prefixes) in connected.watched.buckets() {
+            let every = sweep.settings.sweep_every(bucket);
+            // Who keeps the journal from forgetting keeps it from all of it.
+            if by_the_clock && !pass.renews && !sweep.listed.is_due(bucket, every) {
+                pass.tally.whole = false;
+                continue;
+            }
+            if heard_out {
+                pass.tally.missed.insert(bucket.to_owned(), 0);
+            }
+            pass.patience.stuck_after = sweep.settings.stuck_after(bucket);
             let versioned = connected.objects.is_versioned(bucket).await?;
             for prefix in prefixes {
                 pass.list(bucket, prefix, versioned).await?;
             }
+            sweep.listed.note(bucket, began);
         }
         pass.judge().await?;
         if pass.renews {
@@ -176,9 +199,16 @@ impl<'a> Pass<'a> {
         while let Some(look) = looks.next().await {
             match look {
                 Ok(Look { seen, .. }) => match seen {
-                    Seen::Arrived(_) => {
+                    Seen::Arrived(settled) => {
                         self.tally.unknown += 1;
                         measure::arrived(FoundBy::Sweep);
+                        let uploaded = settled.event.about().0.version.last_modified;
+                        let within = self.sweep.settings.notified_within;
+                        if missed::is_late(uploaded, self.patience.now, within)
+                            && let Some(missed) = self.tally.missed.get_mut(bucket)
+                        {
+                            *missed += 1;
+                        }
                     }
                     // The listing showed another version, or writes versions otherwise than `HEAD`.
                     Seen::Known(settled) => known.push(settled),
@@ -222,7 +252,7 @@ impl<'a> Pass<'a> {
                     over.push(file);
                 }
                 Some((Note::Again(_), _)) | None => {
-                    self.suspects.insert(file, suspect);
+                    self.suspects.insert(file, (suspect, self.patience));
                 }
             }
         }
@@ -255,12 +285,12 @@ impl<'a> Pass<'a> {
         };
         let from = suspects
             .values()
-            .map(|suspect| suspect.read_from(&horizon))
+            .map(|(suspect, _)| suspect.read_from(&horizon))
             .min()
             .unwrap_or_default();
         let complete = history
             .read(from, horizon.last, |file, heard| {
-                if let Some(suspect) = suspects.get_mut(&file) {
+                if let Some((suspect, _)) = suspects.get_mut(&file) {
                     suspect.hear(heard);
                 }
             })
@@ -270,8 +300,8 @@ impl<'a> Pass<'a> {
                 "a replica of FILES lags behind: nothing is said again before the next sweep"
             );
         }
-        for (file, suspect) in suspects {
-            match suspect.verdict(&horizon, &self.patience) {
+        for (file, (suspect, patience)) in suspects {
+            match suspect.verdict(&horizon, &patience) {
                 Verdict::Ended(what) => {
                     self.tally.ended += 1;
                     self.notes().write(file, Note::Ended(what)).await?;

@@ -8,6 +8,7 @@ fn bucket(name: &str, prefixes: &[&str]) -> Bucket {
     Bucket {
         name: name.to_owned(),
         prefixes: prefixes.iter().map(|&prefix| prefix.to_owned()).collect(),
+        ..Bucket::default()
     }
 }
 

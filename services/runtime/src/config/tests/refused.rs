@@ -292,6 +292,17 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
              missing ']'",
         ),
         (
+            "[[watcher.buckets]]\nname = \"b\"\nsweep_every = \"0s\"\n",
+            &[],
+            "landfall.toml:3: `watcher.buckets[0].sweep_every`: must be more than 0",
+        ),
+        (
+            "[[watcher.buckets]]\nname = \"b\"\nignore = [\"a[\"]\n",
+            &[],
+            "landfall.toml:3: `watcher.buckets[0].ignore[0]`: `a[` is no glob: unclosed character \
+             class; missing ']'",
+        ),
+        (
             "[[watcher.buckets]]\nname = \"b\"\nprefixes = [\"a/\", \"processed/in/\"]\n",
             &[],
             "landfall.toml:3: `watcher.buckets[0].prefixes[1]`: \"processed/in/\" overlaps \
