@@ -4,7 +4,7 @@
 //! Every request goes through one place ([`Objects`]' `call`), which bounds how many are under
 //! way, how long each may take, measures it, and sorts what can go wrong into [`Error`]. Where one
 //! object may be to blame instead of the store, another is asked (`blame`). [`archive`] is where
-//! Landfall files files away.
+//! Landfall files files away; [`rights`] is who makes which requests, and [`Trial`] tries them.
 
 pub mod archive;
 mod blame;
@@ -17,6 +17,8 @@ mod list;
 mod parts;
 mod probe;
 mod read;
+pub mod rights;
+pub mod trial;
 mod upload;
 mod write;
 
@@ -25,7 +27,8 @@ pub use encoding::metadata_value;
 pub use error::{Error, Result};
 pub use head::{Head, Kms};
 pub use list::Listed;
-pub use probe::{PROBE_PREFIX, Preconditions};
+pub use probe::{PROBE_PREFIX, Preconditions, is_probe};
 pub use read::Body;
+pub use trial::Trial;
 pub use upload::Uploaded;
 pub use write::{Copy, Removal};

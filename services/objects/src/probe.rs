@@ -15,6 +15,16 @@ use crate::{Error, Head, Objects, Removal, Result};
 /// Where the probe's objects are, for less than a second. Nobody's files: the watcher ignores it.
 pub const PROBE_PREFIX: &str = ".landfall-probe/";
 
+/// Whether an object is a probe of the store and nobody's file: below [`PROBE_PREFIX`], or by such a
+/// name elsewhere ([`crate::Trial`]).
+pub fn is_probe(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    key.starts_with(PROBE_PREFIX) || name.starts_with(PROBE_NAME)
+}
+
+/// How the names of probes begin that lie among files.
+pub(crate) const PROBE_NAME: &str = ".landfall-probe-";
+
 /// An entity tag that no object has.
 const WRONG: &str = "00000000000000000000000000000000";
 

@@ -22,7 +22,7 @@ pub(crate) enum Unwatched {
     OtherPrefix,
     /// It stands for a directory: its key ends in `/`.
     DirectoryMarker,
-    /// A glob of `[watcher] ignore` matches its key, or it is the mover's probe of the store.
+    /// A glob of `[watcher] ignore` matches its key, or it is a probe of the store.
     Ignored,
 }
 
@@ -77,8 +77,8 @@ impl Watched {
         if key.ends_with('/') {
             return Err(Unwatched::DirectoryMarker);
         }
-        // The second: what the mover tries the store's preconditions on, whatever is set.
-        if self.config.watcher.ignores(bucket, key) || key.starts_with(objects::PROBE_PREFIX) {
+        // The second: what the store is tried on, by the mover and `doctor`, whatever is set.
+        if self.config.watcher.ignores(bucket, key) || objects::is_probe(key) {
             return Err(Unwatched::Ignored);
         }
         Ok(())

@@ -94,13 +94,20 @@ fn a_glob_with_a_slash_is_for_the_whole_key() {
 }
 
 #[test]
-fn the_movers_probes_are_ignored_whatever_is_set() {
+fn probes_of_the_store_are_ignored_whatever_is_set() {
     let mut config = config(&[bucket("sensors", &[""])]);
     config.mover.target_bucket = Some("done".to_owned());
     config.watcher.ignore = vec![];
     let watched = Watched::new(&config).unwrap();
-    let judged = watched.judge("sensors", ".landfall-probe/.00ff-1");
-    assert_eq!(judged, Err(Unwatched::Ignored));
+    for key in [
+        ".landfall-probe/.00ff-1",
+        "incoming/.landfall-probe-00ff",
+        ".landfall-probe-00ff",
+    ] {
+        let judged = watched.judge("sensors", key);
+        assert_eq!(judged, Err(Unwatched::Ignored), "{key}");
+    }
+    assert_eq!(watched.judge("sensors", "a.landfall-probe-1"), Ok(()));
 }
 
 #[test]
