@@ -1,6 +1,7 @@
 //! The whole of Landfall on real servers.
 
 mod audit;
+mod backfill;
 mod changed;
 mod chaos;
 mod commands;

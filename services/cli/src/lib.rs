@@ -4,6 +4,7 @@
 //! Exit code 2: the command line or the configuration is wrong; 1: it did not work.
 
 mod audit;
+mod backfill;
 mod check;
 mod choice;
 mod database;
@@ -21,6 +22,7 @@ mod order;
 mod ordering;
 mod origin;
 mod output;
+mod pace;
 mod put;
 mod readings;
 mod record;
@@ -75,6 +77,9 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Sample(sample) => sample::run(&sample),
         Command::Setup => setup::run(&settings::load(&place)?).await,
         Command::Put(put) => put::run(&settings::load(&place)?, put).await,
+        Command::Backfill(backfill) => {
+            Box::pin(backfill::run(&settings::load(&place)?, backfill)).await
+        }
         Command::Follow(follow) => follow::run(&settings::load(&place)?, &follow).await,
         Command::Readings(readings) => readings::run(&settings::load(&place)?, readings).await,
         Command::Replay(replay) => Box::pin(replay::run(&settings::load(&place)?, replay)).await,

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Dev(Dev),
     /// Upload files to where they are picked up
     Put(Put),
+    /// Take what was in a bucket before Landfall was
+    Backfill(Backfill),
     /// Show what happens to files, a line an event
     Follow(Follow),
     /// Show a sensor's readings, newest first; exit code 1 if there are none
@@ -125,6 +127,37 @@ pub(crate) enum Until {
     Moved,
     /// Its mail has gone out, or it has ended before
     End,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backfill {
+    /// Where they lie; any bucket and prefix, also one that nobody watches
+    #[arg(value_name = "s3://BUCKET/PREFIX")]
+    pub(crate) from: String,
+    /// Only keys that match one of these globs; `*` does not cross `/`, `**` does
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// No keys that match one of these globs
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Only what was uploaded at this time or later (`2026-11-22`, `2026-11-22T15:00Z`), UTC
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only what was uploaded before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Timestamp>,
+    /// List the files, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask, also on a terminal
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// At most so many files a second, like `10/s`
+    #[arg(long, value_name = "N/s", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Who wants it [default: user@host]
+    #[arg(long, value_name = "NAME", value_parser = said)]
+    pub(crate) by: Option<String>,
 }
 
 #[derive(Debug, Args)]

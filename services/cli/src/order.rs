@@ -1,7 +1,7 @@
 //! Orders of a person, as events: said to the services, and which of them counted.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -13,7 +13,7 @@ use proto::event::{Command, Commanded};
 use proto::{Event, FileId, What, subject};
 use runtime::Config;
 use runtime::text::counted;
-use tokio::time::{Instant, interval};
+use tokio::time::Instant;
 
 use crate::describe;
 use crate::failure::Failure;
@@ -23,6 +23,7 @@ use crate::journals::{Journals, Standing};
 use crate::nats::Denied;
 use crate::options;
 use crate::output::{self, plain};
+use crate::pace::Pace;
 use crate::vigil::Vigil;
 
 /// Files that are named one by one; of more it is said how many.
@@ -47,20 +48,24 @@ pub(crate) struct Person {
 impl Person {
     /// As the options say, or else who runs this on which machine.
     pub(crate) fn of(options: &options::Ordering) -> Self {
-        let unknown = || "somebody".to_owned();
-        let me = || {
-            let user = std::env::var("USER").unwrap_or_else(|_| unknown());
-            let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
-            let host = host.or_else(|_| std::fs::read_to_string("/etc/hostname"));
-            match host.map(|host| host.trim().to_owned()) {
-                Ok(host) if !host.is_empty() => format!("{user}@{host}"),
-                _ => user,
-            }
-        };
         Self {
-            by: options.by.clone().unwrap_or_else(me),
+            by: person(options.by.as_deref()),
             why: options.why.clone(),
         }
+    }
+}
+
+/// Who orders: as is said, or else who runs this on which machine.
+pub(crate) fn person(said: Option<&str>) -> String {
+    if let Some(said) = said {
+        return said.to_owned();
+    }
+    let user = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let host = host.or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    match host.map(|host| host.trim().to_owned()) {
+        Ok(host) if !host.is_empty() => format!("{user}@{host}"),
+        _ => user,
     }
 }
 
@@ -122,15 +127,11 @@ pub(crate) fn agreed(orders: &[Order], options: &options::Ordering) -> Result<bo
     if options.dry_run {
         return Ok(false);
     }
-    if options.yes || orders.is_empty() || !std::io::stdin().is_terminal() {
+    if options.yes || orders.is_empty() {
         return Ok(true);
     }
     let files = counted(orders.len() as u64, "file");
-    eprint!("go on with {files}? [y/N] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    output::agreed(&format!("go on with {files}?"))
 }
 
 /// Says the orders, at most so many a second; tells which of them counted; and waits for the ends
@@ -153,12 +154,10 @@ pub(crate) async fn give(
 
 async fn publish(files: &Files, orders: &[Order], rate: Option<f64>) -> Result<(), Failure> {
     let jetstream = jetstream::new(files.client());
-    let mut clock = rate.map(|rate| interval(Duration::from_secs_f64(1.0 / rate)));
-    let bar = bar(orders.len());
+    let mut pace = Pace::new(rate);
+    let bar = bar(orders.len() as u64);
     for order in orders {
-        if let Some(clock) = &mut clock {
-            clock.tick().await;
-        }
+        pace.turn().await;
         let said = say(&jetstream, files.denied(), &order.event).await;
         said.inspect_err(|_| bar.abandon())?;
         bar.inc(1);
@@ -274,7 +273,7 @@ async fn wait(
 }
 
 /// Files; on a terminal only.
-fn bar(files: usize) -> ProgressBar {
+pub(crate) fn bar(files: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -284,7 +283,7 @@ fn bar(files: usize) -> ProgressBar {
         // A rate that cannot be written down is not shown.
         let _ = write!(to, "{:.1}/s", state.per_sec());
     };
-    let bar = ProgressBar::new(files as u64);
+    let bar = ProgressBar::new(files);
     bar.set_style(style.with_key("rate", rate));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar

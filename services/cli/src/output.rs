@@ -38,6 +38,18 @@ pub(crate) fn report(line: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Asks on a terminal; elsewhere nobody is there to ask, and the command line stands as it is.
+pub(crate) fn agreed(question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    eprint!("{question} [y/N] ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 /// Whether there is somebody to read what was written.
 fn is_read<F>(write: F) -> io::Result<bool>
 where

@@ -100,7 +100,7 @@ pub(crate) async fn look(
         if let Some(settled) = world.settled(file).await? {
             // Whoever has just settled it is about to publish it, and the runtime sees to what has
             // no mark; but a notification is not acknowledged before its outcome is.
-            if settled.published.is_none() && found_by == FoundBy::Notification {
+            if settled.published.is_none() && found_by != FoundBy::Sweep {
                 world.repeat(file).await?;
             }
             let seen = Seen::Known(settled);

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use proto::event::FoundBy;
+use proto::subject;
 use runtime::{Handler, Message, Trouble};
 
 use crate::connected::Connected;
 use crate::look::{self, Seen};
 use crate::measure;
-use crate::notification::{self, Created, Said};
+use crate::notification::{self, Created, Said, Sender};
+
+/// Why a backfill, or what is none, is not believed.
+const MISPLACED: &str = "only `landfall backfill` may publish to `storage.backfill`, and its \
+                         notifications are believed nowhere else";
 
 /// How many reasons of one message are told.
 const REASONS: usize = 3;
@@ -27,16 +32,20 @@ impl Notifications {
     }
 
     /// Looks at the key that a record is about. Answers what metrics call it.
-    async fn created(&self, created: &Created) -> Result<&'static str, Trouble> {
+    async fn created(&self, created: &Created, found_by: FoundBy) -> Result<&'static str, Trouble> {
         let Created {
             bucket,
             key,
             announced,
         } = created;
-        if let Err(unwatched) = self.connected.watched.judge(bucket, key) {
+        let watched = &self.connected.watched;
+        let judged = match found_by {
+            FoundBy::Backfill => watched.judge_anywhere(bucket, key),
+            FoundBy::Notification | FoundBy::Sweep => watched.judge(bucket, key),
+        };
+        if let Err(unwatched) = judged {
             return Ok(unwatched.name());
         }
-        let found_by = FoundBy::Notification;
         let look = look::look(&*self.connected, bucket, key, announced, found_by).await?;
         if let Seen::Arrived(_) = look.seen {
             measure::arrived(found_by);
@@ -57,22 +66,32 @@ impl Notifications {
 impl Handler for Notifications {
     async fn handle(&self, message: &Message) -> Result<(), Trouble> {
         let records = notification::decode(&message.payload).map_err(|unreadable| {
-            measure::notification(notification::Sender::Unknown, "unreadable");
+            measure::notification(Sender::Unknown, "unreadable");
             Trouble::Reject {
                 reason: unreadable.to_string(),
             }
         })?;
+        // The server lets nobody but a person publish there.
+        let by_a_person = message.subject == subject::STORAGE_BACKFILL;
         let mut again = None;
         let mut rejected = Rejected::default();
         let count = records.len();
         for (index, record) in records.into_iter().enumerate() {
+            let found_by = match record.sender {
+                Sender::Backfill => FoundBy::Backfill,
+                _ => FoundBy::Notification,
+            };
             let outcome = match record.said {
+                _ if (found_by == FoundBy::Backfill) != by_a_person => {
+                    rejected.note(index, count, MISPLACED);
+                    "misplaced"
+                }
                 Said::Other(other) => other.name(),
                 Said::Unreadable(reason) => {
                     rejected.note(index, count, &reason);
                     "unreadable"
                 }
-                Said::Created(created) => match self.created(&created).await {
+                Said::Created(created) => match self.created(&created, found_by).await {
                     Ok(outcome) => outcome,
                     Err(Trouble::Reject { reason }) => {
                         rejected.note(index, count, &reason);

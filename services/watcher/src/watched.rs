@@ -22,6 +22,8 @@ pub(crate) enum Unwatched {
     OtherPrefix,
     /// It stands for a directory: its key ends in `/`.
     DirectoryMarker,
+    /// Landfall has put it there.
+    Output,
     /// A glob of `[watcher] ignore` matches its key, or it is a probe of the store.
     Ignored,
 }
@@ -33,6 +35,7 @@ impl Unwatched {
             Self::OtherBucket => "other_bucket",
             Self::OtherPrefix => "other_prefix",
             Self::DirectoryMarker => "directory_marker",
+            Self::Output => "output",
             Self::Ignored => "ignored",
         }
     }
@@ -74,6 +77,18 @@ impl Watched {
         if !prefixes.iter().any(|prefix| key.starts_with(prefix)) {
             return Err(Unwatched::OtherPrefix);
         }
+        self.judge_name(bucket, key)
+    }
+
+    /// Whether an object that a person wants taken is a file, wherever it lies.
+    pub(crate) fn judge_anywhere(&self, bucket: &str, key: &str) -> Result<(), Unwatched> {
+        if self.config.is_output(bucket, key) {
+            return Err(Unwatched::Output);
+        }
+        self.judge_name(bucket, key)
+    }
+
+    fn judge_name(&self, bucket: &str, key: &str) -> Result<(), Unwatched> {
         if key.ends_with('/') {
             return Err(Unwatched::DirectoryMarker);
         }

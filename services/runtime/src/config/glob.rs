@@ -31,7 +31,7 @@ pub fn matches(glob: &str, text: &str) -> bool {
 }
 
 /// Why `glob` cannot be read, if it cannot.
-pub(super) fn error(glob: &str) -> Option<String> {
+pub fn error(glob: &str) -> Option<String> {
     compile(glob).err().map(|error| error.kind().to_string())
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod arrivals;
+mod backfill;
 mod bed;
 mod dead_letters;
 mod http;
