@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Trouble;
 use crate::backoff::Backoff;
 
+/// How often the log says that an outage is still on, and why by now.
+const REMINDER: Duration = Duration::from_secs(60);
+
 /// The outages that are on, of one service. An outage begins with the first who meets it and ends
-/// with the last who gets through: one log line each.
+/// with the last who gets through: one log line each, and one a minute in between.
 #[derive(Debug, Default)]
 pub(crate) struct Outages {
     open: Mutex<BTreeMap<&'static str, Open>>,
@@ -23,6 +27,7 @@ pub(crate) struct Outages {
 struct Open {
     waiting: usize,
     since: Instant,
+    said: Instant,
     reason: String,
 }
 
@@ -55,6 +60,7 @@ impl Outages {
             Open {
                 waiting: 0,
                 since: Instant::now(),
+                said: Instant::now(),
                 reason: reason.to_owned(),
             }
         });
@@ -163,21 +169,32 @@ impl Waiting {
         self.over = true;
     }
 
-    /// It is still away, for a reason that may be another by now; answers whether it is.
+    /// It is still away, for a reason that may be another by now; answers whether it is another.
     pub(crate) fn still(&self, reason: &str) -> bool {
         let mut open = self
             .outages
             .open
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(outage) = open.get_mut(self.dependency)
-            && outage.reason != reason
-        {
+        let Some(outage) = open.get_mut(self.dependency) else {
+            return false;
+        };
+        if outage.said.elapsed() >= REMINDER {
+            outage.said = Instant::now();
+            let seconds = outage.since.elapsed().as_secs();
+            tracing::warn!(
+                dependency = self.dependency,
+                seconds,
+                reason,
+                "still waiting"
+            );
+        }
+        let news = outage.reason != reason;
+        if news {
             tracing::debug!(dependency = self.dependency, reason, "still away");
             reason.clone_into(&mut outage.reason);
-            return true;
         }
-        false
+        news
     }
 }
 
@@ -253,14 +270,50 @@ mod tests {
         })
     }
 
-    #[tokio::test]
-    async fn an_outage_is_over_when_somebody_gets_through_and_not_when_a_service_stops() {
+    /// What is logged from now on in this thread, until the guard is dropped.
+    fn log() -> (Lines, tracing::subscriber::DefaultGuard) {
         let lines = Lines::default();
         let writer = lines.clone();
         let log = tracing_subscriber::fmt()
             .with_ansi(false)
             .with_writer(move || writer.clone());
-        let _log = tracing::subscriber::set_default(log.finish());
+        (lines, tracing::subscriber::set_default(log.finish()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_that_lasts_is_said_again_each_minute_with_its_reason_of_then() {
+        let (lines, _log) = log();
+        let (outages, gate) = (Arc::new(Outages::default()), Gate::new());
+        let begin = Instant::now();
+        let attempt = || {
+            let passed = begin.elapsed().as_secs();
+            let reason = format!("gone in minute {}", passed / 60);
+            std::future::ready(match passed {
+                200.. => Ok(()),
+                _ => Err(Trouble::Outage {
+                    dependency: "s3",
+                    reason,
+                }),
+            })
+        };
+        let stop = CancellationToken::new();
+        let done = outages.outlast(&stop, &gate, attempt).await;
+        assert_eq!(done, Some(Ok(())));
+        assert_eq!(lines.with("waiting for it to end"), 1);
+        assert_eq!(lines.with("still waiting"), 3);
+        for minute in 1..=3 {
+            assert_eq!(
+                lines.with(&format!("gone in minute {minute}")),
+                1,
+                "{minute}"
+            );
+        }
+        assert_eq!(lines.with("outage over"), 1);
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_over_when_somebody_gets_through_and_not_when_a_service_stops() {
+        let (lines, _log) = log();
         let (outages, gate) = (Arc::new(Outages::default()), Gate::new());
         let stop = CancellationToken::new();
         let mut answers = [away("s3"), away("s3"), away("smtp"), Ok(7)].into_iter();
