@@ -10,6 +10,7 @@ mod crowd;
 mod delay;
 mod destinations;
 mod dev;
+mod doctor;
 mod durability;
 mod keys;
 mod killed_database;

@@ -10,6 +10,7 @@ mod choice;
 mod database;
 mod describe;
 mod dev;
+mod doctor;
 mod failure;
 mod files;
 mod follow;
@@ -88,6 +89,7 @@ async fn run(options: Options) -> Result<(), Failure> {
         }
         Command::Sensors(sensors) => sensors::run(&settings::load(&place)?, sensors).await,
         Command::Audit(audit) => Box::pin(audit::run(&settings::load(&place)?, audit)).await,
+        Command::Doctor(doctor) => Box::pin(doctor::run(&settings::load(&place)?, doctor)).await,
         Command::Check => check::run(&settings::load(&place)?),
     }
 }

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Sensors(Sensors),
     /// Check that everything is where the journals say: events, readings, objects, mails
     Audit(Audit),
+    /// Try every connection and right that the services need; says what is wrong and how to mend it
+    Doctor(Doctor),
     /// Write a sensor file with made-up readings
     Sample(Sample),
     /// Print the effective configuration, without secrets
@@ -337,6 +339,68 @@ pub(crate) struct Audit {
     /// Print the result as a line of JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Only what this user needs, with its rights on NATS [default: what everybody needs, as
+    /// `nats.user`, else as the operator]
+    #[arg(long = "as", value_enum, value_name = "USER")]
+    pub(crate) user: Option<Who>,
+    /// Print the rights that each user needs and nothing beyond, and check nothing
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        conflicts_with_all = ["json", "patience"]
+    )]
+    pub(crate) print_policy: Option<Policy>,
+    /// How long the notification of an upload may take
+    #[arg(long, value_name = "PERIOD", value_parser = period, default_value = "15s")]
+    pub(crate) patience: Duration,
+    /// Print each check as a line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Who {
+    Watcher,
+    Ingest,
+    Mover,
+    Notifier,
+    Setup,
+    Operator,
+}
+
+impl std::convert::From<Who> for proto::User {
+    fn from(who: Who) -> Self {
+        match who {
+            Who::Watcher => Self::Watcher,
+            Who::Ingest => Self::Ingest,
+            Who::Mover => Self::Mover,
+            Who::Notifier => Self::Notifier,
+            Who::Setup => Self::Setup,
+            Who::Operator => Self::Operator,
+        }
+    }
+}
+
+/// Which rights are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Policy {
+    /// All of them, one kind after the other
+    All,
+    /// Of the object store: IAM policies
+    Iam,
+    /// Of NATS: permissions, as its configuration has them
+    Nats,
+    /// Of the database: CQL grants
+    Cql,
 }
 
 #[derive(Debug, Args)]

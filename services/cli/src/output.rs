@@ -16,6 +16,8 @@ pub(crate) const FAINT: Style = Style::new().dimmed();
 pub(crate) const BOLD: Style = Style::new().bold();
 /// It went well.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// It went well, but for something.
+pub(crate) const ODD: Style = AnsiColor::Yellow.on_default();
 /// It did not.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 

@@ -55,12 +55,22 @@ use desk::Desk;
 use hear::Hear;
 use schedule::JetStream;
 use settings::Settings;
-use smtp::Client;
+use smtp::{Client, Refusal};
 use wake::Wake;
 
 /// What is wrong with the settings that the runtime cannot know to be wrong, in a line.
 pub fn check(config: &Config) -> Result<(), String> {
     Settings::new(config).map(drop)
+}
+
+/// Opens a session with the mail server as for a mail, and ends it without one. The error is a line
+/// that says what to mend.
+pub async fn greet(config: &Config) -> Result<(), String> {
+    let settings = Settings::new(config)?;
+    let client = Client::new(settings.endpoint, smtp::KEPT);
+    client.greet().await.map_err(|refusal| match refusal {
+        Refusal::Away(why) | Refusal::NotNow(why, _) | Refusal::Never(why, _) => why,
+    })
 }
 
 /// Hands the steps over.

@@ -11,7 +11,7 @@ use async_nats::jetstream::publish::PublishAck;
 use async_nats::{Client, ClientError, ConnectErrorKind, ConnectOptions, Event, ServerError};
 use failpoint::{Call, Subject, around};
 use proto::User;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::Trouble;
@@ -26,12 +26,34 @@ pub(crate) const NATS: &str = "nats";
 const PING: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What may wait to be sent while the server is away, in messages: of up to 1 MiB each, so that
+/// this is memory. More wait where they are made.
+const UNSENT: usize = 64;
+
+/// How many refusals are kept for whoever listens.
+const DENIALS: usize = 64;
+
+/// What the server refuses, one after the other.
+pub(crate) type Denials = broadcast::Receiver<String>;
+
 /// What the server told the connection beside its answers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Link {
     away: Mutex<Option<Waiting>>,
     denied: Mutex<Option<(Instant, String)>>,
+    denials: broadcast::Sender<String>,
     connects: watch::Sender<u64>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            away: Mutex::default(),
+            denied: Mutex::default(),
+            denials: broadcast::Sender::new(DENIALS),
+            connects: watch::Sender::default(),
+        }
+    }
 }
 
 impl Link {
@@ -43,6 +65,11 @@ impl Link {
             .as_ref()
             .filter(|(when, _)| when.elapsed() < 2 * TIMEOUT)
             .map(|(_, what)| what.clone())
+    }
+
+    /// What the server refuses from now on.
+    pub(crate) fn denials(&self) -> Denials {
+        self.denials.subscribe()
     }
 
     /// Counts the connections: requests for messages do not survive the one they were sent over.
@@ -65,6 +92,8 @@ impl Link {
             }
             Event::ServerError(ServerError::Other(what)) if is_denial(&what) => {
                 let what = format!("user `{user}`: {what}");
+                // Mostly nobody listens.
+                let _ = self.denials.send(what.clone());
                 let mut denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
                 // It comes again with every attempt; it is said once.
                 if denied.as_ref().is_none_or(|(_, before)| *before != what) {
@@ -100,6 +129,7 @@ fn is_denial(what: &str) -> bool {
 }
 
 /// Connects once. The error is one line that says what is wrong.
+#[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
 pub(crate) async fn connect(
     user: User,
     config: &Config,
@@ -115,6 +145,7 @@ pub(crate) async fn connect(
         .custom_inbox_prefix(user.inbox())
         .connection_timeout(TIMEOUT)
         .request_timeout(Some(TIMEOUT))
+        .client_capacity(UNSENT)
         .ping_interval(PING);
     if let Some(password) = &config.password {
         options = options.user_and_password(name.clone(), password.expose().to_owned());

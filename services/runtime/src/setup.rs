@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use async_nats::Client;
 use async_nats::jetstream::consumer::{FromConsumer, pull};
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::ConsumerErrorKind;
@@ -30,14 +31,7 @@ pub async fn setup(config: &Config) -> Result<Vec<String>, Trouble> {
     let client = nats::connect(User::Setup, &config.nats, Arc::clone(&link), outages)
         .await
         .map_err(away)?;
-    let (major, minor, patch) = OLDEST;
-    if !client.is_server_compatible(major, minor, patch) {
-        let version = client.server_info().version;
-        return Err(refused(format!(
-            "nats-server {version} at {} is too old: message schedules need {major}.{minor} or later",
-            config.nats.url
-        )));
-    }
+    new_enough(&client, &config.nats).map_err(refused)?;
     let jetstream = jetstream::new(client);
     let mut done = vec![];
     let streams = async {
@@ -61,6 +55,19 @@ pub async fn setup(config: &Config) -> Result<Vec<String>, Trouble> {
     Ok(done)
 }
 
+/// The server's version, if it has message schedules.
+pub(crate) fn new_enough(client: &Client, config: &config::nats::Config) -> Result<String, String> {
+    let (major, minor, patch) = OLDEST;
+    let version = client.server_info().version;
+    if client.is_server_compatible(major, minor, patch) {
+        return Ok(version);
+    }
+    Err(format!(
+        "nats-server {version} at {} is too old: message schedules need {major}.{minor} or later",
+        config.url
+    ))
+}
+
 /// The right that is missing matters to `setup` alone: any other user has not got many.
 fn denial(config: &config::nats::Config, denied: &str) -> String {
     let setup = User::Setup.name();
@@ -76,6 +83,10 @@ fn denial(config: &config::nats::Config, denied: &str) -> String {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is set up once has no failpoints"
+)]
 async fn make_stream(
     jetstream: &jetstream::Context,
     stream: &Stream,
@@ -133,6 +144,10 @@ fn stream_trouble(what: &str, error: &async_nats::error::Error<CreateStreamError
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is set up once has no failpoints"
+)]
 async fn make_consumer(
     jetstream: &jetstream::Context,
     consumer: &Consumer,

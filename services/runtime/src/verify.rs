@@ -3,9 +3,10 @@
 
 use async_nats::jetstream::consumer::{self, FromConsumer, pull};
 use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::stream::ConsumerErrorKind;
+use async_nats::jetstream::stream::{self, ConsumerErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
 use proto::consumer::Consumer;
+use proto::stream::Stream;
 
 use crate::config::nats::Config;
 use crate::layout;
@@ -20,7 +21,17 @@ pub(crate) async fn verify(
     consumer: &Consumer,
     config: &Config,
 ) -> Result<Pull, String> {
-    let stream = consumer.stream;
+    stream(jetstream, &consumer.stream, config).await?;
+    self::consumer(jetstream, consumer, config).await
+}
+
+/// The same of a stream alone; answers how it is set.
+#[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
+pub(crate) async fn stream(
+    jetstream: &jetstream::Context,
+    stream: &Stream,
+    config: &Config,
+) -> Result<stream::Config, String> {
     let have = jetstream
         .get_stream(stream.name)
         .await
@@ -32,10 +43,22 @@ pub(crate) async fn verify(
             }
             _ => format!("cannot look at stream {}: {error}", stream.name),
         })?;
+    let have = have.cached_info().config.clone();
     differing(
         &format!("stream {}", stream.name),
-        &layout::stream_differences(&have.cached_info().config, &layout::stream(&stream, config)),
+        &layout::stream_differences(&have, &layout::stream(stream, config)),
     )?;
+    Ok(have)
+}
+
+/// The same of a consumer alone.
+#[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
+pub(crate) async fn consumer(
+    jetstream: &jetstream::Context,
+    consumer: &Consumer,
+    config: &Config,
+) -> Result<Pull, String> {
+    let stream = consumer.stream;
     let what = format!("consumer {} of stream {}", consumer.name(), stream.name);
     let pull: Pull = jetstream
         .get_consumer_from_stream(consumer.name(), stream.name)

@@ -6,6 +6,8 @@
     reason = "a test speaks to the servers itself"
 )]
 
+mod credentials;
+mod doctor;
 mod follow;
 mod landfall;
 mod put;

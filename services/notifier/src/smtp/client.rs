@@ -60,6 +60,12 @@ impl Client {
         }
     }
 
+    /// Opens a session, login and all, and says good-bye.
+    pub(crate) async fn greet(&self) -> Result<(), Refusal> {
+        self.shared.open().await?.quit().await;
+        Ok(())
+    }
+
     /// Says good-bye to sessions that nobody has used for a while; never ends.
     pub(crate) async fn tidy(&self) {
         loop {
@@ -145,11 +151,7 @@ impl Shared {
                 }
             }
         }
-        let opened = self.endpoint.open().await;
-        let mut session = Session {
-            connection: opened.map_err(|(phase, failure)| self.away(phase, &failure))?,
-            timeout: self.endpoint.timeout,
-        };
+        let mut session = self.open().await?;
         match session.say(Phase::Mail, mail()).await {
             Ok(_) => Ok(session),
             Err(failure) => {
@@ -157,6 +159,14 @@ impl Shared {
                 Err(self.refusal(Phase::Mail, &failure, envelope))
             }
         }
+    }
+
+    async fn open(&self) -> Result<Session, Refusal> {
+        let opened = self.endpoint.open().await;
+        Ok(Session {
+            connection: opened.map_err(|(phase, failure)| self.away(phase, &failure))?,
+            timeout: self.endpoint.timeout,
+        })
     }
 
     /// The server said no to this mail as a whole.
