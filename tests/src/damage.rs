@@ -1,10 +1,5 @@
 //! What is broken by hand, for the checker to find.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "what is broken by hand is broken by SQL and CQL"
-)]
-
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};

@@ -385,7 +385,6 @@ impl Installation {
     }
 
     /// Puts notifications of these uploads into `STORAGE`, as a store does that speaks NATS.
-    #[expect(clippy::disallowed_methods, reason = "a test has no failpoints")]
     pub async fn announce(&self, uploads: &[Upload]) -> Result<()> {
         let client = builder::connect(&self.site.nats, User::Watcher).await?;
         let jetstream = &jetstream::new(client);
@@ -431,7 +430,6 @@ impl Installation {
 
     /// Publishes an event with the rights of `user`, whatever the services make of it; answers its
     /// sequence.
-    #[expect(clippy::disallowed_methods, reason = "a test has no failpoints")]
     pub async fn publish(&self, user: User, event: &proto::Event) -> Result<u64> {
         let client = builder::connect(&self.site.nats, user).await?;
         let (file, _) = event.about();

@@ -5,6 +5,11 @@
 //! Cassandra where `LANDFALL_TEST_STORE=cql`, with keyspaces. NATS, the mail server, `SQLite`
 //! databases and the services are each installation's own.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test speaks to the servers itself"
+)]
+
 pub mod bucket;
 mod cassandra;
 pub mod chaos;

@@ -1,10 +1,5 @@
 //! A database that somebody else keeps for himself.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test speaks to the servers itself"
-)]
-
 use std::path::Path;
 
 use anyhow::Result;

@@ -1,4 +1,8 @@
 //! The streams, read message by message with the rights of a person who looks.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a person looks, and nothing follows from it"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

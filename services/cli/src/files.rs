@@ -1,4 +1,8 @@
 //! The stream `FILES`, as a person may read it: by direct gets, woken by a subscription.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a person looks, and nothing follows from it"
+)]
 
 use std::time::Duration;
 

@@ -23,6 +23,10 @@ impl Denied {
 }
 
 /// Connects as `nats.user`, or as the operator.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a person's command has no failpoints"
+)]
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<(Client, Denied)> {
     let user = config.user.as_deref().unwrap_or(User::Operator.name());
     let denied = Denied::default();

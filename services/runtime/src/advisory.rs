@@ -48,6 +48,7 @@ impl Advisories {
     }
 
     /// The message that an advisory is about; none if its stream does not have it any more.
+    #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
     async fn original(
         &self,
         about: &Consumer,

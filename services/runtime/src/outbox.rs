@@ -133,6 +133,7 @@ impl Outbox {
     /// By `JetStream`'s clock alone: the journal remembers when the stream was made that its marks
     /// are about. Two replicas may both find it made anew; what is published twice is one to
     /// whoever reads it.
+    #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
     pub(crate) async fn recover(&self, before: Option<Extent>) -> Result<Extent, Trouble> {
         let away = |reason: String| Trouble::Outage {
             dependency: NATS,

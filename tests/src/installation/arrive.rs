@@ -1,10 +1,5 @@
 //! Files that arrive without a watcher.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test speaks to the servers itself"
-)]
-
 use anyhow::{Context, Result};
 use async_nats::jetstream;
 use jiff::Timestamp;

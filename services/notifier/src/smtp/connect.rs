@@ -150,6 +150,7 @@ fn of(error: lettre::transport::smtp::Error) -> Failure {
 
 /// Connects to one of a host's addresses, in their order. Each has a time of its own: one that leads
 /// nowhere (IPv6 that nobody routes) must not use up that of the next.
+#[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
 async fn first_that_answers(
     addresses: impl Iterator<Item = SocketAddr>,
     each: Duration,
@@ -266,6 +267,7 @@ mod tests {
 
     /// A listener that lets nobody in any more: its queue is full, and what else asks is not
     /// answered at all.
+    #[expect(clippy::disallowed_methods, reason = "a test of the connection itself")]
     async fn black_hole() -> (tokio::net::TcpListener, JoinSet<std::io::Result<TcpStream>>) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();

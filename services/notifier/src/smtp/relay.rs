@@ -90,6 +90,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// Carries until either end hangs up, or the wire breaks.
+#[expect(clippy::disallowed_methods, reason = "a test has no failpoints")]
 async fn carry(shared: &Shared, mut client: TcpStream, at: Option<Break>) -> io::Result<()> {
     let mut server = TcpStream::connect(("127.0.0.1", shared.server)).await?;
     client.set_nodelay(true)?;
