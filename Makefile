@@ -31,6 +31,7 @@ test-cql: servers cassandra ## the whole-system tests once more, on CQL
 soak: servers ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep
 	@cargo test --package notifier --lib --locked -- --ignored
+	@LANDFALL_TEST_SEEDS=2000 cargo test --package mover --test main --locked -- schedules::
 	@cargo test --package tests --test system --locked -- --ignored
 	@LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 

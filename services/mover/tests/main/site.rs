@@ -159,18 +159,7 @@ impl Site {
 
     /// The file that the newest version of an object is.
     pub(crate) async fn file(&self, bucket: &str, key: &str) -> File {
-        let head = self.objects.head(bucket, key).await.unwrap().unwrap();
-        File {
-            id: FileId::of(bucket, key, &head.version),
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            order: head.version.last_modified,
-            size: head.size,
-            version: head.version,
-            content_type: head.content_type,
-            content_encoding: head.content_encoding,
-            profile: "default".to_owned(),
-        }
+        file(&self.objects, bucket, key).await
     }
 
     /// What lies under a key.
@@ -199,6 +188,22 @@ impl Site {
     }
 }
 
+/// The file that the newest version of an object is to the watcher.
+pub(crate) async fn file(objects: &Objects, bucket: &str, key: &str) -> File {
+    let head = objects.head(bucket, key).await.unwrap().unwrap();
+    File {
+        id: FileId::of(bucket, key, &head.version),
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        order: head.version.last_modified,
+        size: head.size,
+        version: head.version,
+        content_type: head.content_type,
+        content_encoding: head.content_encoding,
+        profile: "default".to_owned(),
+    }
+}
+
 pub(crate) fn ingested(file: &File) -> Event {
     let data = Data::Ingested(Ingested {
         file: file.clone(),
@@ -220,17 +225,21 @@ pub(crate) fn rejected(file: &File, reason: &str) -> Event {
     Event::new(User::Ingest, data, Timestamp::UNIX_EPOCH)
 }
 
-/// What the mover answers to an event; nothing of it is settled.
-pub(crate) async fn run(mover: &Mover, event: &Event) -> Result<Moved, Trouble> {
-    let message = Message {
+/// A message, of which the mover looks at nothing but the event.
+pub(crate) fn message() -> Message {
+    Message {
         subject: String::new(),
         headers: Default::default(),
         payload: Default::default(),
         sequence: 1,
         stored: Timestamp::UNIX_EPOCH,
         delivered: 1,
-    };
-    match mover.run(event, &message).await? {
+    }
+}
+
+/// What the mover answers to an event; nothing of it is settled.
+pub(crate) async fn run(mover: &Mover, event: &Event) -> Result<Moved, Trouble> {
+    match mover.run(event, &message()).await? {
         Some(Data::Moved(moved)) => Ok(moved),
         other => panic!("the mover says {other:?}"),
     }
