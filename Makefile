@@ -11,7 +11,7 @@ programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
 
-.PHONY: help run demo test test-cql soak lint generate bench-files bench-ingest build servers cassandra loaders
+.PHONY: help run demo test test-cql test-stores soak lint generate bench-files bench-ingest build servers cassandra stores loaders
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,7 +28,10 @@ test: servers cassandra ## the tests, on real servers; what takes long is in soa
 test-cql: servers cassandra ## the whole-system tests once more, on CQL
 	@LANDFALL_TEST_STORE=cql cargo test --workspace --test system --locked -- --test-threads=$(THREADS)
 
-soak: servers ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
+test-stores: servers stores ## a file's whole way on MinIO and on versitygw, which publish their notifications to NATS
+	@cargo test --workspace --test stores --locked -- --ignored --test-threads=$(THREADS)
+
+soak: servers cassandra ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep
 	@cargo test --package notifier --lib --locked -- --ignored
 	@LANDFALL_TEST_SEEDS=2000 cargo test --package mover --test main --locked -- schedules::
@@ -56,11 +59,14 @@ ifndef LANDFALL_SERVERS
 	@$(PYTHON) deploy/servers/install.py .landfall/servers
 endif
 
-cassandra: ## install the pinned Cassandra (unless LANDFALL_SERVERS has it, or LANDFALL_TEST_CQL names a running database)
+cassandra: ## install the pinned Cassandra (unless LANDFALL_SERVERS has it)
 ifndef LANDFALL_SERVERS
-ifndef LANDFALL_TEST_CQL
 	@$(PYTHON) deploy/servers/maven.py deploy/servers/cassandra.xml .landfall/servers/cassandra
 endif
+
+stores: # what test-stores runs on
+ifndef LANDFALL_SERVERS
+	@$(PYTHON) deploy/servers/go.py deploy/servers/stores.txt .landfall/stores
 endif
 
 loaders: # what bench-ingest compares with

@@ -5,12 +5,13 @@
 Does nothing if they are there. May be run twice at once, and again after it was killed.
 """
 
-import fcntl
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+
+from once import once
 
 SERVERS = pathlib.Path(__file__).with_name("requirements.txt")
 os.environ["PIP_ROOT_USER_ACTION"] = "ignore"
@@ -38,21 +39,15 @@ def install(folder, requirements):
 
 
 def main(folder, requirements=SERVERS):
-    folder = pathlib.Path(folder).absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Last to be written: without it, what is there is somebody's interrupted attempt.
-    stamp = folder / "installed"
-    requirements = pathlib.Path(requirements)
+    folder, requirements = pathlib.Path(folder).absolute(), pathlib.Path(requirements)
     packages = requirements.read_text()
-    wanted = f"{packages}# with Python {sys.version}"
-    with open(folder.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.is_file() and stamp.read_text() == wanted:
-            return
-        print(f"installing {', '.join(packages.split())} into {folder}", file=sys.stderr)
+    what = ", ".join(packages.split())
+
+    def attempt():
         if install(folder, requirements) != 0:
-            sys.exit(f"{', '.join(packages.split())} could not be installed into {folder}; pip says why above")
-        stamp.write_text(wanted)
+            sys.exit(f"{what} could not be installed into {folder}; pip says why above")
+
+    once(folder, f"{packages}# with Python {sys.version}", what, attempt)
 
 
 main(*sys.argv[1:])

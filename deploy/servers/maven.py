@@ -5,16 +5,15 @@
 Does nothing if it is there. May be run twice at once, and again after it was killed.
 """
 
-import fcntl
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
 
+from once import once
+
 JAVA = 17
-# What spares it, if anything does.
-INSTEAD = {"cassandra": ", or set LANDFALL_TEST_CQL to host:port of a running ScyllaDB or Cassandra"}
 
 
 def java():
@@ -28,15 +27,15 @@ def java():
 
 
 def check_tools(name):
-    instead = INSTEAD.get(name, "")
     if java() != JAVA:
-        sys.exit(f"{name} needs Java {JAVA} (on Debian and Ubuntu `apt install openjdk-17-jre-headless`){instead}")
+        sys.exit(f"{name} needs Java {JAVA} (on Debian and Ubuntu `apt install openjdk-17-jre-headless`)")
     if not shutil.which("mvn"):
-        sys.exit(f"{name} is installed by Maven, which is not here (on Debian and Ubuntu `apt install maven`){instead}")
+        sys.exit(f"{name} is installed by Maven, which is not here (on Debian and Ubuntu `apt install maven`)")
 
 
 def install(pom, folder):
     """Maven's own repository is in the folder too, and goes once the jars are where they belong."""
+    check_tools(pom.stem)
     libraries, repository = folder / "lib", folder / "maven"
     shutil.rmtree(libraries, ignore_errors=True)
     command = ["mvn", "--batch-mode", "--no-transfer-progress", "--quiet", "--file", pom]
@@ -52,18 +51,7 @@ def install(pom, folder):
 
 def main(pom, folder):
     pom, folder = pathlib.Path(pom), pathlib.Path(folder).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    # Last to be written: without it, what is there is somebody's interrupted attempt.
-    stamp = folder / "installed"
-    wanted = pom.read_text()
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.is_file() and stamp.read_text() == wanted:
-            return
-        check_tools(pom.stem)
-        print(f"installing {pom.stem} into {folder}", file=sys.stderr)
-        install(pom, folder)
-        stamp.write_text(wanted)
+    once(folder, pom.read_text(), pom.stem, lambda: install(pom, folder))
 
 
 main(*sys.argv[1:])

@@ -8,10 +8,11 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCa
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, EncodingType,
-    VersioningConfiguration,
+    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, EncodingType, Event,
+    FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter,
+    QueueConfiguration, S3KeyFilter, VersioningConfiguration,
 };
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -103,6 +104,33 @@ impl Bucket {
         Ok(())
     }
 
+    /// Has the store put a notification of each upload under `incoming/` into a queue of its own.
+    pub(crate) async fn tell(&self, queue: &str) -> Result<()> {
+        let prefix = FilterRule::builder()
+            .name(FilterRuleName::Prefix)
+            .value("incoming/")
+            .build();
+        let filter = NotificationConfigurationFilter::builder()
+            .key(S3KeyFilter::builder().filter_rules(prefix).build())
+            .build();
+        let uploads = QueueConfiguration::builder()
+            .queue_arn(queue)
+            .events(Event::S3ObjectCreated)
+            .filter(filter)
+            .build()?;
+        self.client
+            .put_bucket_notification_configuration()
+            .bucket(&self.name)
+            .notification_configuration(
+                NotificationConfiguration::builder()
+                    .queue_configurations(uploads)
+                    .build(),
+            )
+            .send()
+            .await?;
+        Ok(())
+    }
+
     /// Uploads an object.
     pub async fn put(&self, key: &str, content: impl AsRef<[u8]>) -> Result<Upload> {
         self.put_with(key, content, &[]).await
@@ -180,6 +208,21 @@ impl Bucket {
             .send()
             .await?;
         Ok(self.upload(key, answer.e_tag(), answer.version_id()))
+    }
+
+    /// Has the store copy an object of this bucket to another key.
+    pub async fn copy(&self, from: &str, key: &str) -> Result<Upload> {
+        let source = utf8_percent_encode(from, NON_ALPHANUMERIC);
+        let answer = self
+            .client
+            .copy_object()
+            .bucket(&self.name)
+            .key(key)
+            .copy_source(format!("{}/{source}", self.name))
+            .send()
+            .await?;
+        let etag = answer.copy_object_result().and_then(|copy| copy.e_tag());
+        Ok(self.upload(key, etag, answer.version_id()))
     }
 
     fn upload(&self, key: &str, etag: Option<&str>, version: Option<&str>) -> Upload {

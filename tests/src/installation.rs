@@ -5,6 +5,7 @@ mod arrive;
 mod audit;
 mod builder;
 mod finish;
+mod grounds;
 pub(crate) mod outages;
 mod site;
 
@@ -22,7 +23,7 @@ use proto::{Data, User, What};
 use servers::mail::Mail;
 
 use crate::bucket::{Bucket, Upload};
-use crate::chaos::{self, Rig};
+use crate::chaos;
 use crate::damage::Damage;
 use crate::database::Database;
 use crate::disk::Disk;
@@ -31,12 +32,12 @@ use crate::http;
 use crate::relay::{Fate, Relay};
 use crate::rows::Rows;
 use crate::service::{Replica, Service, address};
-use crate::shared::Storage;
 use crate::usage::Usage;
 use crate::wait::until;
 
 pub use audit::{Audit, Violation};
 pub use builder::Builder;
+use grounds::Grounds;
 use outages::Wires;
 use site::Site;
 
@@ -63,24 +64,6 @@ pub struct Installation {
     database: Database,
     site: Site,
     finished: bool,
-}
-
-/// The store that an installation works on.
-#[derive(Debug)]
-enum Grounds {
-    Shared(&'static Storage),
-    Own(Box<Storage>),
-    Rigged(Box<Rig>),
-}
-
-impl Grounds {
-    fn storage(&self) -> &Storage {
-        match self {
-            Self::Shared(storage) => storage,
-            Self::Own(storage) => storage,
-            Self::Rigged(rig) => &rig.storage,
-        }
-    }
 }
 
 impl Installation {
@@ -262,7 +245,7 @@ impl Installation {
     }
 
     fn relay(&self) -> &Relay {
-        &self.grounds.storage().relay
+        &self.grounds.seaweedfs().relay
     }
 
     /// Ends every replica of a service in good order (SIGTERM).
@@ -321,7 +304,7 @@ impl Installation {
         let servers = [
             self.site.nats.process(),
             self.site.mail.process(),
-            self.grounds.storage().store.process(),
+            self.grounds.store().process,
         ];
         services
             .chain(servers)
@@ -510,11 +493,13 @@ impl Installation {
         })
     }
 
-    /// How many connections were cut.
-    pub(crate) fn cuts(&self) -> u64 {
+    /// How many connections were cut: of a chaos run, or between NATS and a store that publishes
+    /// to it itself.
+    pub fn cuts(&self) -> u64 {
         match &self.grounds {
-            Grounds::Shared(_) | Grounds::Own(_) => 0,
             Grounds::Rigged(rig) => rig.cuts(),
+            Grounds::Publishing(publishing) => publishing.wire.cuts(),
+            Grounds::Shared(_) | Grounds::Own(_) => 0,
         }
     }
 

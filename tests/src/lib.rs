@@ -3,7 +3,8 @@
 //!
 //! SeaweedFS is shared by all tests of a process, and each test has a bucket of its own in it; so is
 //! Cassandra where `LANDFALL_TEST_STORE=cql`, with keyspaces. NATS, the mail server, `SQLite`
-//! databases and the services are each installation's own.
+//! databases and the services are each installation's own, and so is a store that publishes to NATS
+//! itself.
 
 #![allow(
     clippy::disallowed_methods,
@@ -44,6 +45,7 @@ pub use installation::{Audit, Builder, Installation, Violation};
 pub use lock::Lock;
 pub use relay::Fate;
 pub use servers::mail::Mail;
+pub use servers::publishing::Kind as Publishing;
 pub use shared::run;
 pub use usage::Usage;
 pub use wait::{PATIENCE, until};

@@ -18,3 +18,16 @@ pub fn csv(sensor: &str, lines: u32, first: f64) -> String {
     }
     text
 }
+
+/// [`csv`], each line with so many bytes more in a column that no profile reads: large, and soon
+/// read.
+pub fn wide_csv(sensor: &str, lines: u32, bytes: usize) -> String {
+    let narrow = csv(sensor, lines, 0.0);
+    let filling = "x".repeat(bytes);
+    let more = std::iter::once("remark").chain(std::iter::repeat(&*filling));
+    narrow
+        .lines()
+        .zip(more)
+        .map(|(line, more)| format!("{line},{more}\n"))
+        .collect()
+}

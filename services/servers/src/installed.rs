@@ -7,11 +7,23 @@ use anyhow::bail;
 /// The folder that `make servers` installs into, seen from the project's root.
 pub const FOLDER: &str = ".landfall/servers";
 
+/// The folder that `make stores` installs into.
+const STORES: &str = ".landfall/stores";
+
 /// The program `name`: from `LANDFALL_SERVERS`, else from `.landfall/servers` of the project that
 /// this folder or this binary is in, else from `PATH`.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    find(name, FOLDER, "make servers")
+}
+
+/// The program of a store that only tests run: as [`program`], from `.landfall/stores`.
+pub(crate) fn store(name: &str) -> anyhow::Result<PathBuf> {
+    find(name, STORES, "make stores")
+}
+
+fn find(name: &str, folder: &str, make: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = folders()
+    let found = folders(folder)
         .into_iter()
         .map(|folder| folder.join("bin"))
         .chain(std::env::split_paths(&path))
@@ -19,7 +31,7 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
         .find(|file| file.is_file());
     let Some(found) = found else {
         bail!(
-            "`{name}` is not installed; run `make servers` (or set LANDFALL_SERVERS to the folder \
+            "`{name}` is not installed; run `{make}` (or set LANDFALL_SERVERS to the folder \
              that has bin/{name})"
         )
     };
@@ -28,7 +40,7 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 
 /// The Python that sees the installed packages, and what `PYTHONPATH` must be for that.
 pub(crate) fn python() -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
-    for folder in folders() {
+    for folder in folders(FOLDER) {
         let own = folder.join("bin/python3");
         if own.is_file() {
             return Ok((own, None));
@@ -43,7 +55,7 @@ pub(crate) fn python() -> anyhow::Result<(PathBuf, Option<PathBuf>)> {
 
 /// The folder with Cassandra's jars.
 pub(crate) fn cassandra() -> anyhow::Result<PathBuf> {
-    let found = folders()
+    let found = folders(FOLDER)
         .into_iter()
         .map(|folder| folder.join("cassandra/lib"))
         .find(|folder| folder.is_dir());
@@ -56,7 +68,8 @@ pub(crate) fn cassandra() -> anyhow::Result<PathBuf> {
     Ok(std::path::absolute(found)?)
 }
 
-fn folders() -> Vec<PathBuf> {
+/// Where `installed` of the project may be, or what is named in its place.
+fn folders(installed: &str) -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os("LANDFALL_SERVERS") {
         return vec![PathBuf::from(folder)];
     }
@@ -66,7 +79,7 @@ fn folders() -> Vec<PathBuf> {
         .iter()
         .flatten()
         .flat_map(|path| path.ancestors())
-        .map(|ancestor| ancestor.join(FOLDER))
+        .map(|ancestor| ancestor.join(installed))
         .filter(|folder| folder.is_dir())
         .map(|folder| std::path::absolute(&folder).unwrap_or(folder))
         .collect::<Vec<_>>()

@@ -15,6 +15,7 @@ pub mod mail;
 pub mod nats;
 pub mod port;
 pub mod process;
+pub mod publishing;
 mod ready;
 pub mod seaweedfs;
 mod secret;

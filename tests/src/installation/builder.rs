@@ -10,12 +10,13 @@ use anyhow::{Context, Result, ensure};
 use async_nats::jetstream;
 use aws_sdk_s3::Client;
 use proto::User;
-use servers::Nats;
+use servers::{Nats, publishing};
 use toml::{Table, Value};
 
+use super::grounds::Grounds;
 use super::outages::Wires;
 use super::site::{Addresses, Site};
-use super::{Grounds, Installation, SERVICES};
+use super::{Installation, SERVICES};
 use crate::bucket::Bucket;
 use crate::cassandra::{self, Cassandra};
 use crate::chaos::Rig;
@@ -40,6 +41,7 @@ pub struct Builder {
     wired: bool,
     secured_mail: bool,
     own_store: bool,
+    publishing: Option<publishing::Kind>,
     unheard: bool,
     patience: Duration,
     small: Option<(Small, u64)>,
@@ -67,6 +69,7 @@ impl Builder {
             wired: false,
             secured_mail: false,
             own_store: false,
+            publishing: None,
             unheard: false,
             patience: PATIENCE,
             small: None,
@@ -159,6 +162,13 @@ impl Builder {
         self
     }
 
+    /// Has a store of its own that publishes its notifications to NATS itself, over a wire that can
+    /// be cut (`User::Storage` to `Server::Nats`).
+    pub fn on(mut self, store: publishing::Kind) -> Self {
+        self.publishing = Some(store);
+        self
+    }
+
     /// Does not listen to what the services say: for more files than a test can hold.
     pub fn unheard(mut self) -> Self {
         self.unheard = true;
@@ -187,22 +197,21 @@ impl Builder {
     pub async fn start(self) -> Result<Installation> {
         let site = Site::start(self.replicas, self.secured_mail, self.small).await?;
         let grounds = self.grounds(&site).await?;
-        let storage = grounds.storage();
-        let (bucket, more, target) = self.make_buckets(&storage.client).await?;
+        let store = grounds.store();
+        let (bucket, more, target) = self.make_buckets(store.client).await?;
         let watched: Vec<&Bucket> = [&bucket].into_iter().chain(&more).collect();
         let addresses = match &grounds {
-            Grounds::Shared(_) | Grounds::Own(_) => site.addresses(&storage.store),
+            Grounds::Shared(_) | Grounds::Own(_) | Grounds::Publishing(_) => site.addresses(&store),
             Grounds::Rigged(rig) => Addresses {
                 nats: format!("nats://{}", rig.nats.address),
                 store: format!("http://{}", rig.store.address),
                 smtp: rig.mail.address.port(),
             },
         };
-        let (store, target_bucket) = (&storage.store, target.as_ref());
-        let base = site.configuration(store, &addresses, &self.watched(&watched), target_bucket);
+        let base = site.configuration(&store, &addresses, &self.watched(&watched), target.as_ref());
         let database = self.open(&grounds, &site).await?;
         let wires = if self.wired {
-            let ports = [site.nats.port(), store.port(), site.mail.port()];
+            let ports = [site.nats.port(), store.port, site.mail.port()];
             Some(Wires::start(ports, &database).await?)
         } else {
             None
@@ -214,8 +223,7 @@ impl Builder {
         let configs = self.write(&base, wires.as_ref(), site.folder.path())?;
         setup(&configs[&User::Setup], &site.nats).await?;
         for bucket in watched {
-            let relay = &storage.relay;
-            relay.connect(&bucket.name, &site.watchers(), &site.token);
+            grounds.watch(bucket, &site).await?;
         }
         let client = connect(&site.nats, User::Operator).await?;
         let mut installation = Installation {
@@ -272,15 +280,19 @@ impl Builder {
     }
 
     async fn grounds(&self, site: &Site) -> Result<Grounds> {
-        let Some(seed) = self.rigged else {
-            if self.own_store {
-                let storage = Storage::start(&site.folder.path().join("seaweedfs")).await?;
-                return Ok(Grounds::Own(Box::new(storage)));
-            }
-            return Ok(Grounds::Shared(shared().await?));
-        };
-        let rig = Rig::start(site.folder.path(), &site.nats, &site.mail, seed).await?;
-        Ok(Grounds::Rigged(Box::new(rig)))
+        let folder = site.folder.path();
+        if let Some(seed) = self.rigged {
+            let rig = Rig::start(folder, &site.nats, &site.mail, seed).await?;
+            return Ok(Grounds::Rigged(Box::new(rig)));
+        }
+        if let Some(kind) = self.publishing {
+            return Grounds::publishing(kind, folder, &site.nats).await;
+        }
+        if self.own_store {
+            let storage = Storage::start(&folder.join("seaweedfs")).await?;
+            return Ok(Grounds::Own(Box::new(storage)));
+        }
+        Ok(Grounds::Shared(shared().await?))
     }
 
     /// Writes the configuration of each service, and answers where.

@@ -75,14 +75,21 @@ impl Installation {
     }
 
     fn change(&self, user: User, server: Server, weather: Weather) -> Result<()> {
+        self.wire(user, server)?.set((weather, Hits::All));
+        Ok(())
+    }
+
+    fn wire(&self, user: User, server: Server) -> Result<&Wire> {
+        if (user, server) == (User::Storage, Server::Nats) {
+            return Ok(&self.grounds.publisher()?.wire);
+        }
         let wires = self.wires.as_ref().context("it was not built with wires")?;
         let found = wires
             .0
             .iter()
             .find(|(of, to, _)| (*of, *to) == (user, server));
         let (.., wire) = found.context("the service has no such wire")?;
-        wire.set((weather, Hits::All));
-        Ok(())
+        Ok(wire)
     }
 
     /// How often each service has turned to each of its servers: connections, and pieces of what
@@ -126,6 +133,22 @@ impl Installation {
     /// Kills the NATS server (SIGKILL).
     pub async fn kill_nats(&self) {
         self.site.nats.kill().await;
+    }
+
+    /// How many notifications a store that publishes them itself keeps for NATS.
+    pub fn kept(&self) -> Result<usize> {
+        self.grounds.publisher()?.store.kept()
+    }
+
+    /// Kills a store that publishes to NATS itself (SIGKILL).
+    pub async fn kill_store(&self) -> Result<()> {
+        self.grounds.publisher()?.store.kill().await;
+        Ok(())
+    }
+
+    /// Starts again what [`kill_store`](Self::kill_store) killed.
+    pub async fn restart_store(&mut self) -> Result<()> {
+        self.grounds.publisher_mut()?.store.restart().await
     }
 
     /// Kills a service (SIGKILL) and starts it again, without waiting until it is ready: in an

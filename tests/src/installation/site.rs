@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use servers::mail::Security;
-use servers::{MailCatcher, Nats, Port, SeaweedFs, nats};
+use servers::{MailCatcher, Nats, Port, nats};
 use tempfile::TempDir;
 
+use super::grounds::Store;
 use crate::bucket::Bucket;
 use crate::disk::{Disk, Small};
 use crate::service::address;
@@ -79,10 +80,10 @@ impl Site {
     }
 
     /// The servers themselves.
-    pub(super) fn addresses(&self, store: &SeaweedFs) -> Addresses {
+    pub(super) fn addresses(&self, store: &Store<'_>) -> Addresses {
         Addresses {
             nats: self.nats.url(),
-            store: store.endpoint(),
+            store: format!("http://127.0.0.1:{}", store.port),
             smtp: self.mail.port(),
         }
     }
@@ -90,7 +91,7 @@ impl Site {
     /// What every configuration here begins with.
     pub(super) fn configuration(
         &self,
-        store: &SeaweedFs,
+        store: &Store<'_>,
         addresses: &Addresses,
         watched: &str,
         target: Option<&Bucket>,
@@ -119,8 +120,8 @@ impl Site {
             {mover}"#,
             nats = addresses.nats,
             endpoint = addresses.store,
-            access = store.access_key(),
-            secret = store.secret_key(),
+            access = store.access_key,
+            secret = store.secret_key,
             listen = self.watchers()[0],
             token = self.token,
             smtp = self.smtp(addresses.smtp),
