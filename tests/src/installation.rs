@@ -10,6 +10,7 @@ pub(crate) mod outages;
 mod site;
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -397,9 +398,18 @@ impl Installation {
     /// Posts a notification to the watcher, with its token or another one; answers the status.
     pub async fn notify(&self, token: Option<&str>, body: &str) -> Result<u16> {
         let token = token.unwrap_or(&self.site.token);
-        let watcher = address(&self.site.listen[0]);
-        let answer = http::post(watcher, "/events", token, body.as_bytes()).await?;
+        let answer = http::post(self.webhook(), "/events", token, body).await?;
         Ok(answer.status)
+    }
+
+    /// Where the watcher takes notifications.
+    pub fn webhook(&self) -> SocketAddr {
+        address(&self.site.listen[0])
+    }
+
+    /// The token that lets them in.
+    pub fn token(&self) -> &str {
+        &self.site.token
     }
 
     /// The first message on a subject of a stream, if there is one.
@@ -411,14 +421,19 @@ impl Installation {
         }
     }
 
+    /// JetStream with the rights of `user`.
+    pub async fn jetstream_of(&self, user: User) -> Result<jetstream::Context> {
+        let client = builder::connect(&self.site.nats, user).await?;
+        Ok(jetstream::new(client))
+    }
+
     /// Publishes an event with the rights of `user`, whatever the services make of it; answers its
     /// sequence.
     pub async fn publish(&self, user: User, event: &proto::Event) -> Result<u64> {
-        let client = builder::connect(&self.site.nats, user).await?;
         let (file, _) = event.about();
         let subject = proto::subject::files(file.id, event.data.what(), &file.profile);
         let payload = serde_json::to_vec(event)?;
-        let jetstream = jetstream::new(client);
+        let jetstream = self.jetstream_of(user).await?;
         let stored = jetstream.publish(subject, payload.into()).await?;
         Ok(stored.await?.sequence)
     }

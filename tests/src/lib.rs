@@ -19,7 +19,7 @@ pub(crate) mod database;
 pub mod development;
 mod disk;
 pub mod events;
-mod http;
+pub mod http;
 mod installation;
 mod lock;
 mod program;

@@ -3,6 +3,7 @@
 
 mod disk;
 mod large;
+mod sweep;
 mod waiting;
 
 use anyhow::{Result, ensure};
@@ -13,7 +14,7 @@ const SERVICES: [User; 4] = [User::Watcher, User::Ingest, User::Mover, User::Not
 
 /// The settings that decide how much memory a service takes.
 #[derive(Clone, Copy)]
-struct Settings {
+pub(crate) struct Settings {
     /// `[service] slots`
     slots: u64,
     /// `[ingest] memory`, in MiB.
@@ -21,7 +22,7 @@ struct Settings {
 }
 
 /// As shipped.
-const SHIPPED: Settings = Settings {
+pub(crate) const SHIPPED: Settings = Settings {
     slots: 32,
     memory: 256,
 };
@@ -31,7 +32,7 @@ impl Settings {
     fn bound(self, user: User) -> u64 {
         const PROGRAM: u64 = 64;
         const A_SLOT: u64 = 1;
-        const BODIES: u64 = 64;
+        const BODIES: u64 = 128;
         let more = match user {
             User::Watcher => BODIES,
             User::Ingest => self.memory,
@@ -41,7 +42,7 @@ impl Settings {
     }
 
     /// An error unless the kernel has seen a service within its bound, ever.
-    fn hold(self, landfall: &Installation, user: User) -> Result<()> {
+    pub(crate) fn hold(self, landfall: &Installation, user: User) -> Result<()> {
         let (peak, bound) = (landfall.peak(user)?, self.bound(user));
         println!("{user} had {peak} MiB at most (VmHWM), and may have {bound}");
         ensure!(peak <= bound, "{user} had {peak} MiB, and may have {bound}");

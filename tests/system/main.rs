@@ -27,3 +27,4 @@ mod sensors;
 mod superseded;
 mod sweep;
 mod way;
+mod webhook;
