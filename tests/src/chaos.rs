@@ -7,16 +7,21 @@
 
 mod clock;
 mod content;
+mod person;
 mod plan;
 mod rig;
 mod run;
 
+pub(crate) use person::Person;
 pub use plan::Plan;
 pub(crate) use rig::Rig;
-pub(crate) use run::{Parts, Person};
+pub(crate) use run::Parts;
 pub use run::{Summary, run};
 
 use anyhow::{Context, Result};
+
+/// What the tests run. Any would do that has everything which may go wrong.
+pub const SEED: u64 = 1333;
 
 /// Seeds that the environment asks for: `LANDFALL_TEST_SEED=n`, that one; `LANDFALL_TEST_SEEDS=n`,
 /// so many fresh ones; neither, `fixed`.

@@ -358,7 +358,43 @@ impl fmt::Display for Plan {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SEED;
     use super::*;
+
+    /// What a run is to show, that of the seed which the tests run does.
+    #[test]
+    fn the_seed_of_the_tests_has_everything_that_may_go_wrong() {
+        for database in [database::Kind::Sqlite, database::Kind::Cql] {
+            let plan = Plan::new(SEED, database);
+            for deed in [Deed::Kill, Deed::Terminate, Deed::Pause] {
+                assert!(plan.count(deed) > 0, "{deed:?}");
+            }
+            let killed = |strand: &Strand<Power>| strand.iter().any(|(_, is)| *is == Power::Kill);
+            assert!(plan.servers.iter().all(killed), "{:?}", plan.servers);
+            let fates: Vec<Fate> = plan.fates.iter().map(|(_, fate)| *fate).collect();
+            for fate in [Fate::Lost, Fate::Doubled, Fate::Held] {
+                assert!(fates.contains(&fate), "{fate:?}");
+            }
+            let weathers = plan.wires.iter().flatten();
+            let weathers: Vec<Weather> = weathers.map(|(_, (weather, _))| *weather).collect();
+            let has = |is: fn(&Weather) -> bool| weathers.iter().any(is);
+            assert!(has(|weather| matches!(weather, Weather::Slow(_))));
+            assert!(has(|weather| matches!(weather, Weather::Stalled)));
+            assert!(has(|weather| matches!(weather, Weather::Cutting(_))));
+            let jumps = plan.clocks.iter().flat_map(|(_, strand)| strand);
+            let jumps: Vec<i64> = jumps.map(|(_, ahead)| *ahead).collect();
+            assert!(jumps.iter().any(|ahead| *ahead > 60), "{jumps:?}");
+            assert!(jumps.iter().any(|ahead| *ahead < -60), "{jumps:?}");
+            let mut keys = std::collections::HashSet::new();
+            let requests = plan.requests.iter().map(|(_, request)| request);
+            let mut again = requests
+                .clone()
+                .filter(|request| matches!(request, Request::Put(key, _) if !keys.insert(key)));
+            assert!(again.next().is_some(), "nothing is overwritten");
+            let mut deleted = requests.filter(|request| matches!(request, Request::Delete(_)));
+            assert!(deleted.next().is_some(), "nothing is deleted");
+        }
+    }
 
     #[test]
     fn a_seed_has_one_plan_and_another_seed_another() {

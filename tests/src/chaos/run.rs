@@ -1,19 +1,18 @@
 //! A plan, done.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, try_join_all};
 use nix::sys::signal::Signal;
-use proto::event::MoveOutcome;
-use proto::{Data, FileId, User, What};
+use proto::event::MailOutcome;
+use proto::{Data, FileId, What};
 use serde_json::json;
 use servers::process::GRACE;
 use servers::{MailCatcher, Nats, Process};
@@ -22,19 +21,19 @@ use tokio::time::Instant;
 
 use super::Rig;
 use super::content::PROFILE;
-use super::plan::{ACK_WAIT, Deed, Order, Plan, Power, REPLICAS, Request};
+use super::person::{Needs, Person};
+use super::plan::{ACK_WAIT, Deed, Order, Plan, Power, REPLICAS, Request, SERVERS};
 use crate::bucket::{Bucket, Upload};
 use crate::database::Kind;
-use crate::events::Follower;
 use crate::installation::{Audit, Installation};
-use crate::program;
 use crate::service::{self, Service};
 use crate::shared::Storage;
 use crate::wait::until;
+use crate::wire::Forecast;
 
 /// How long after the last fault everything may take to end: claims of mails that nobody ends are
 /// over by then, and every service has looked for what it did not publish.
-const PATIENCE: Duration = Duration::from_secs(100);
+pub(super) const PATIENCE: Duration = Duration::from_secs(100);
 
 /// How long one request of a person may take; then it is made again.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -49,6 +48,10 @@ pub struct Summary {
     audit: Audit,
     cuts: u64,
     ordered: usize,
+    /// Replays that came to their end.
+    pub replayed: usize,
+    /// Retractions that did.
+    pub retracted: usize,
     took: Duration,
 }
 
@@ -89,6 +92,8 @@ pub async fn run(seed: u64) -> Result<Summary> {
     };
     let cuts = landfall.cuts();
     let ordered = landfall.count_said(What::Commanded).await?;
+    let replayed = ends(&landfall, What::Notified);
+    let retracted = ends(&landfall, What::Retracted);
     let finished = landfall.finish().await;
     finished.with_context(|| format!("{plan}seed {seed}"))?;
     let summary = Summary {
@@ -96,11 +101,23 @@ pub async fn run(seed: u64) -> Result<Summary> {
         audit,
         cuts,
         ordered,
+        replayed,
+        retracted,
         took: begin.elapsed(),
     };
     // Also where the output of tests that pass is kept back.
     writeln!(std::io::stderr(), "{summary}")?;
     Ok(summary)
+}
+
+/// How many ways that a person began ended so.
+fn ends(landfall: &Installation, what: What) -> usize {
+    let all = landfall.all();
+    let ends = all.iter().filter(|seen| seen.what() == what);
+    let ways = ends.map(|seen| (seen.file().id, seen.event.about().1));
+    // `FILES` may hold an event twice.
+    let ordered: HashSet<(FileId, u32)> = ways.filter(|(_, replay)| *replay > 0).collect();
+    ordered.len()
 }
 
 /// Everything of an installation that a plan is about.
@@ -114,13 +131,6 @@ pub(crate) struct Parts<'a> {
     pub(crate) person: Person<'a>,
 }
 
-/// Somebody with the command line.
-pub(crate) struct Person<'a> {
-    pub(crate) config: PathBuf,
-    pub(crate) password: String,
-    pub(crate) follower: &'a Follower,
-}
-
 /// An upload, for the checker's list.
 struct Line {
     upload: Upload,
@@ -131,7 +141,7 @@ struct Line {
 /// Lets everything happen, and answers what was uploaded.
 async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
     let Parts {
-        replicas,
+        mut replicas,
         nats,
         mail,
         rig,
@@ -147,13 +157,13 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
         database,
     } = rig;
     let Storage { store, relay, .. } = storage;
+    let needs = &Needs::default();
     let begin = Instant::now();
     let mut uploads = vec![];
     let mut strands: Vec<LocalBoxFuture<'_, Result<()>>> = vec![
         people(begin, plan, bucket, &mut uploads).boxed_local(),
         each(begin, &plan.orders, async |order| {
-            person.order(*order).await;
-            Ok(())
+            person.order(*order, needs).await.map(drop)
         })
         .boxed_local(),
         each(begin, &plan.fates, async |fate| {
@@ -163,10 +173,15 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
         .boxed_local(),
         each(begin, &plan.servers[0], async |power| match power {
             Power::Kill => {
+                needs.breaks();
                 nats.kill().await;
                 Ok(())
             }
-            Power::Start => nats.restart().await,
+            Power::Start => {
+                nats.restart().await?;
+                needs.is_mended();
+                Ok(())
+            }
         })
         .boxed_local(),
         each(begin, &plan.servers[1], async |power| match power {
@@ -193,16 +208,27 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
         if let Some(server) = &mut database.cassandra.server {
             let powers = each(begin, &plan.servers[3], async |power| match power {
                 Power::Kill => {
+                    needs.breaks();
                     server.kill().await;
                     Ok(())
                 }
-                Power::Start => server.restart().await,
+                Power::Start => {
+                    server.restart().await?;
+                    needs.is_mended();
+                    Ok(())
+                }
             });
             strands.push(powers.boxed_local());
         }
     }
-    for (wire, strand) in wires.into_iter().zip(&plan.wires) {
-        let change = each(begin, strand, async |forecast| {
+    for ((server, wire), strand) in SERVERS.into_iter().zip(wires).zip(&plan.wires) {
+        let needed = matches!(server, "nats" | "database");
+        let change = each(begin, strand, async move |forecast| {
+            match *forecast == Forecast::default() {
+                _ if !needed => {}
+                true => needs.is_mended(),
+                false => needs.breaks(),
+            }
             wire.set(*forecast);
             Ok(())
         });
@@ -215,10 +241,20 @@ async fn happen(plan: &Plan, landfall: &mut Installation) -> Result<Vec<Line>> {
         });
         strands.push(jump.boxed_local());
     }
-    for ((replica, service), (_, strand)) in replicas.into_iter().zip(&plan.replicas) {
+    for ((replica, service), (_, strand)) in replicas.iter_mut().zip(&plan.replicas) {
         strands.push(live(begin, strand, replica, service).boxed_local());
     }
     try_join_all(strands).await?;
+    // Not before all that they need is back, which takes as long as it takes.
+    for (_, service) in &replicas {
+        service.ready().await?;
+    }
+    // What was ordered before may have come to nothing, by right.
+    let from = "ingest";
+    person
+        .insist(|of| Order::Replay { from, of }, needs)
+        .await?;
+    person.insist(|of| Order::Retract { of }, needs).await?;
     Ok(uploads)
 }
 
@@ -235,11 +271,11 @@ async fn each<T>(
     Ok(())
 }
 
-/// The life of a replica; it is ready when this returns.
+/// The life of a replica; it runs when this returns.
 async fn live(
     begin: Instant,
     strand: &[(Duration, Deed)],
-    replica: service::Replica,
+    replica: &service::Replica,
     service: &mut Service,
 ) -> Result<()> {
     let first = service.process.name().to_owned();
@@ -272,8 +308,7 @@ async fn live(
         Ok(())
     })
     .await?;
-    runs(&service.process)?;
-    service.ready().await
+    runs(&service.process)
 }
 
 /// An error if it ended by itself.
@@ -329,43 +364,6 @@ async fn people(
     Box::pin(requests).await
 }
 
-impl Person<'_> {
-    /// Orders something about a file that was filed away, if there is one. Where a server is away
-    /// that may fail, and is not done again.
-    async fn order(&self, order: Order) {
-        let mut filed: Vec<FileId> = vec![];
-        for seen in self.follower.all() {
-            let archived = match &seen.event.data {
-                Data::Moved(moved) => moved.outcome == MoveOutcome::Archived,
-                _ => false,
-            };
-            if archived && !filed.contains(&seen.file().id) {
-                filed.push(seen.file().id);
-            }
-        }
-        let (Order::Replay { of, .. } | Order::Retract { of }) = order;
-        let Some(file) = filed.get(of % filed.len().max(1)) else {
-            return;
-        };
-        let file = file.to_string();
-        let arguments = match order {
-            Order::Replay { from, .. } => vec!["replay", &file, "--from", from],
-            // Its `retracted` may come later than we wait.
-            Order::Retract { .. } => vec!["retract", &file, "--timeout", "2s"],
-        };
-        let mut command = tokio::process::Command::new(program::landfall());
-        command
-            .args(arguments)
-            .arg("--config")
-            .arg(&self.config)
-            .env("LANDFALL_NATS__USER", User::Operator.name())
-            .env("LANDFALL_NATS__PASSWORD", &self.password)
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
-        let _ = tokio::time::timeout(REQUEST, command.output()).await;
-    }
-}
-
 /// Makes a request until it is answered; says how often that was.
 async fn insist<T, F: Future<Output = Result<T>>>(
     mut request: impl FnMut() -> F,
@@ -418,7 +416,26 @@ async fn judge(landfall: &Installation, uploads: &[Line]) -> Result<Audit> {
     );
     let dead = landfall.dead_letters().await?;
     ensure!(dead == 0, "{dead} dead letters, and nothing explains them");
+    mails_are_known(landfall)?;
     Ok(audit)
+}
+
+/// That nobody knows whether a mail went out is for those alone that were going out when something
+/// died: not for as many as half of them.
+fn mails_are_known(landfall: &Installation) -> Result<()> {
+    let all = landfall.all();
+    // `FILES` may hold an event twice.
+    let mut ended = HashMap::new();
+    for seen in &all {
+        if let Data::Notified(notified) = &seen.event.data {
+            ended.insert(&seen.event.id, notified.outcome);
+        }
+    }
+    let known = ended.values();
+    let known = known.filter(|outcome| **outcome == MailOutcome::Accepted);
+    let (known, all) = (known.count(), ended.len());
+    ensure!(2 * known >= all, "{known} mails of {all} were accepted");
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -450,13 +467,16 @@ impl fmt::Display for Summary {
             audit,
             cuts,
             ordered,
+            replayed,
+            retracted,
             took,
         } = self;
         let summary = &audit.summary;
         write!(
             f,
             "chaos: seed {} is well: {} files {}, {} mails; {} kills, {} ends, {} pauses, {} \
-             restarts of servers, {cuts} cuts, {} jumps, {ordered} orders; {:.0} s",
+             restarts of servers, {cuts} cuts, {} jumps, {ordered} orders ({replayed} replays, \
+             {retracted} retractions); {:.0} s",
             plan.seed,
             summary["files"],
             summary["ended"],
