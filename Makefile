@@ -37,6 +37,8 @@ soak: servers cassandra ## what takes minutes: the models much further, every ki
 	@LANDFALL_TEST_SEEDS=2000 cargo test --package mover --test main --locked -- schedules::
 	@cargo test --package tests --test system --locked -- --ignored
 	@LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
+	@LANDFALL_TEST_STORE=cql cargo test --package tests --test system --locked -- --ignored matrix::
+	@LANDFALL_TEST_STORE=cql LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 
 lint: ## formatting, and everything that clippy and the compiler warn of
 	@cargo fmt --all --check

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use proto::User;
 use tests::{Installation, is_killed};
 
-use super::files::{Files, UNHEARD_OF};
+use super::files::{CORRECTED, Files, UNHEARD_OF};
 
 /// How long files are uploaded until a point is hit that was hit before.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -74,7 +74,12 @@ impl Chain {
             landfall.add_beside(self.user).await?;
         }
         let mut known = recorded.clone();
-        let mut queue: VecDeque<String> = recorded.iter().cloned().collect();
+        // Replays last: what such a kill leaves on its way is the first to come to the next point.
+        let (replays, first): (Vec<String>, Vec<String>) = recorded
+            .iter()
+            .cloned()
+            .partition(|point| is_of_a_replay(point));
+        let mut queue: VecDeque<String> = first.into_iter().chain(replays).collect();
         while let Some(point) = queue.pop_front() {
             if !self.is_mine(&point) {
                 continue;
@@ -118,6 +123,7 @@ impl Chain {
             .set("nats.max_deliver", 10_000)
             .set("service.retry_after", "100ms")
             .set("service.tries", 40)
+            .config(CORRECTED)
             .config_of(User::Watcher, UNHEARD_OF)
             .secured_mail()
             .start()
@@ -179,10 +185,11 @@ impl Chain {
     ) -> Result<BTreeSet<String>> {
         let service = landfall.arm(self.user, "")?;
         service.ready_or_ended().await?;
-        // As many as there are kinds of orders.
+        // As many as there are kinds of orders about good files.
         for _ in 0..2 {
             files.put(landfall).await?;
         }
+        files.put_over(landfall, self.user).await?;
         files.are_told_of(landfall).await?;
         files.order(landfall).await?;
         files.are_told_of(landfall).await?;
@@ -212,7 +219,10 @@ impl Chain {
         let (index, count) = self.share;
         let once = point.starts_with("journal.create.")
             && (point.ends_with("@lease/") || point.ends_with("@stream/"));
-        !once && point.bytes().map(usize::from).sum::<usize>() % count == index
+        // A mail goes out in the same steps whichever way it is about.
+        let same = self.user == User::Notifier && is_of_a_replay(point);
+        let tried = super::is_tried(point) && !once && !same;
+        tried && point.bytes().map(usize::from).sum::<usize>() % count == index
     }
 
     /// Uploads files until the service dies at `point`, and answers what it had hit; none if it
@@ -226,6 +236,10 @@ impl Chain {
     ) -> Result<Option<BTreeSet<String>>> {
         let end = Instant::now() + patience;
         let failpoint = format!("{}{point}=kill", Self::before(point));
+        if is_of_two_versions(point) {
+            // While nobody reads, so that it is no matter of speed.
+            files.put_over(landfall, self.user).await?;
+        }
         let service = landfall.arm(self.user, &failpoint)?;
         let mut status = service.ready_or_ended().await?;
         let mut pause = MORE;
@@ -235,7 +249,11 @@ impl Chain {
             if self.beside_another && is_of_a_second_try(point) {
                 // One round at a time, whatever comes again would always go to the other replica:
                 // the server gives to both in turn.
-                files.put(landfall).await?;
+                files.crowd(landfall).await?;
+            }
+            if self.beside_another && is_of_two_versions(point) {
+                // The other replica may have been the faster one each time before.
+                files.put_over(landfall, self.user).await?;
             }
             status = service.ended_within(pause).await;
             if point.starts_with("smtp.quit.") {
@@ -269,6 +287,17 @@ impl Chain {
 /// Whether a point is hit only where something is tried again.
 fn is_of_a_second_try(point: &str) -> bool {
     point.starts_with("nats.nak.") || point.ends_with("@tries/")
+}
+
+/// Whether a point is hit only where one version of a key was seen before the next takes its place.
+fn is_of_two_versions(point: &str) -> bool {
+    let of_a_key = point.starts_with("journal.replace.") && point.ends_with("@key/");
+    of_a_key || point.ends_with("superseded/")
+}
+
+/// Whether a point is hit only on a file's second way or a later one.
+fn is_of_a_replay(point: &str) -> bool {
+    point.contains("@replay/")
 }
 
 /// A point without the kind of thing that it was about.
