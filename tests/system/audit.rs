@@ -1,6 +1,6 @@
 //! The checker of the promise: what is well it leaves alone, and what was broken by hand it names.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
 use proto::{Data, FileId, User, What};
 use tests::{Audit, Damage, Installation, Upload, Violation, run, sample};
@@ -112,6 +112,37 @@ fn what_is_well_is_well_and_what_is_broken_by_hand_is_named() {
         objects(&mut world).await?;
         events(&mut world).await?;
         choices(&world).await
+    });
+}
+
+/// Also where the database tells nobody what was deleted.
+#[test]
+fn what_a_retracted_file_had_covered_is_no_loss_and_anything_else_is() {
+    run(async {
+        let landfall = Installation::builder().start().await?;
+        let first = landfall.put("incoming/first.csv", sample::csv("s", 50, 1.0));
+        let first = ended(&landfall, &first.await?).await?;
+        let over = landfall.put("incoming/over.csv", sample::csv("s", 20, 2.0));
+        let over = over.await?;
+        ended(&landfall, &over).await?;
+        let arguments = ["retract", &over.key, "--yes"];
+        let retracted = landfall.landfall(User::Operator, &arguments).await?;
+        ensure!(retracted.status.success(), "{retracted:?}");
+        landfall.audit(&["--settled"]).await?.is_clean()?;
+
+        landfall.damage(Damage::NoReading, first)?;
+        let audit = landfall.audit(&["--settled"]).await?;
+        let [wrong] = &audit.violations[..] else {
+            bail!("one violation is expected: {audit}");
+        };
+        let id = first.to_string();
+        ensure!(
+            (wrong.rule.as_str(), wrong.file.as_deref()) == ("readings", Some(id.as_str())),
+            "{audit}"
+        );
+        let words = "1 of its 50 readings are not in the database";
+        ensure!(wrong.what.contains(words), "{audit}");
+        Ok(())
     });
 }
 

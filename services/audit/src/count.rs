@@ -1,5 +1,6 @@
 //! Reads the copies of ingested files again, and holds their readings against the database.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
@@ -35,6 +36,23 @@ pub(crate) struct Ingested {
     pub(crate) stamps: Stamps,
 }
 
+/// A file that was retracted.
+pub(crate) struct Withdrawn {
+    /// Of its order time.
+    pub(crate) second: i64,
+    /// Its copy, and each profile by which it was read, with the latest time that it took then; none
+    /// where that is not known any more.
+    pub(crate) read: Option<(Job, Vec<(Profile, Timestamp)>)>,
+}
+
+/// The readings of retracted files, where the database does not tell.
+pub(crate) struct Withdrawals {
+    /// Each with the latest order second.
+    readings: Scratch,
+    /// The order seconds of files whose readings are not known.
+    unknown: BTreeSet<i64>,
+}
+
 /// What a count holds on to.
 pub(crate) struct Counter<'a> {
     pub(crate) objects: &'a Objects,
@@ -45,6 +63,10 @@ pub(crate) struct Counter<'a> {
     pub(crate) rows: &'a HashMap<FileId, crate::facts::Rows>,
     /// Order seconds of files that were retracted.
     pub(crate) retracted: &'a BTreeSet<i64>,
+    /// These files, in the order of their order times.
+    pub(crate) withdrawn: &'a [Withdrawn],
+    /// Their readings, once they are wanted.
+    pub(crate) withdrawals: OnceCell<Withdrawals>,
     pub(crate) handle: &'a Handle,
 }
 
@@ -154,7 +176,7 @@ impl Counter<'_> {
         })?;
         if self.rows.get(&file).map_or(0, |rows| rows.count) > own {
             self.readings.of(file, &mut |key| {
-                if !scratch.has(key)? {
+                if scratch.get(key)?.is_none() {
                     counted.strays.add(|| words(key));
                 }
                 Ok(())
@@ -174,8 +196,53 @@ impl Counter<'_> {
                 let second = written.div_euclid(1_000_000);
                 written >= stamps.first && self.retracted.contains(&second)
             }
-            Retracted::Perhaps => self.retracted.iter().any(|second| later(*second)),
+            Retracted::Perhaps => {
+                let withdrawals = self.withdrawals()?;
+                let second = withdrawals.readings.get(key)?;
+                second.is_some_and(|second| later(second.cast_signed()))
+                    || withdrawals.unknown.iter().any(|second| later(*second))
+            }
         })
+    }
+
+    fn withdrawals(&self) -> anyhow::Result<&Withdrawals> {
+        if let Some(withdrawals) = self.withdrawals.get() {
+            return Ok(withdrawals);
+        }
+        let mut withdrawals = Withdrawals {
+            readings: Scratch::new()?,
+            unknown: BTreeSet::new(),
+        };
+        for withdrawn in self.withdrawn {
+            if !self.reread(withdrawn, &withdrawals.readings)? {
+                withdrawals.unknown.insert(withdrawn.second);
+            }
+        }
+        Ok(self.withdrawals.get_or_init(|| withdrawals))
+    }
+
+    /// Puts the readings of a retracted file in; answers whether it has all of them.
+    fn reread(&self, withdrawn: &Withdrawn, into: &Scratch) -> anyhow::Result<bool> {
+        let Some((job, reads)) = &withdrawn.read else {
+            return Ok(false);
+        };
+        for (profile, latest) in reads {
+            let Ok(mut copy) = self.open(job)? else {
+                return Ok(false);
+            };
+            let put = |reading: Reading<'_>| {
+                let key = (reading.sensor, reading.metric, reading.time);
+                into.put(key, withdrawn.second.cast_unsigned())
+            };
+            let read = table::read(&mut copy, profile, &job.key, *latest, put);
+            if let Some(away) = copy.away {
+                return Err(away.into());
+            }
+            if read.is_err() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -179,6 +179,16 @@ pub enum Vanished {
     Replaced,
 }
 
+impl Vanished {
+    /// The contract's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
 /// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -7,6 +7,7 @@
 //! What has no claim yet (an object or a row of a file that came after 1) is met by a second look,
 //! which judges by journals that were read after it: see [`crate::audit`].
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
@@ -21,11 +22,12 @@ use serde::Deserialize;
 use tokio::runtime::Handle;
 
 use crate::books::{self, Books, Readings};
-use crate::count::{self, Counter, Ingested, Job};
+use crate::count::{self, Counter, Ingested, Job, Withdrawn};
 use crate::event::{Event, File, Mailed, Ordered, Place, Said, Step};
 use crate::facts::{Cell, Decision, Facts, Filed, MailRow, Outcome, Plan, Rows, Source, Way};
 use crate::recount::{Recount, Stamps};
 use crate::scope::Scope;
+use crate::table::Profile;
 use crate::{mailbox, streams, uploads};
 
 /// Requests to the store at once.
@@ -107,8 +109,9 @@ impl Sight<'_> {
             .collect();
         facts.sources = self.sources(&facts).await?;
         let jobs = self.jobs(&facts, &heads, &profiles);
+        let withdrawn = withdrawn(&facts, &heads, &profiles);
         let readings = blocking(move || books.readings()).await?;
-        (facts.rows, facts.recounts) = self.count(&facts, readings, jobs).await?;
+        (facts.rows, facts.recounts) = self.count(&facts, readings, jobs, withdrawn).await?;
         Ok(facts)
     }
 
@@ -178,28 +181,7 @@ impl Sight<'_> {
             let mut standing = facts.standing(*id).rev();
             let until = standing.clone().next().map_or(0, |(cell, _)| cell.1);
             let ingested = standing.find_map(|(cell, way)| ingested(cell, way, until, profiles));
-            let mut ways = facts.ways_of(*id).rev();
-            let copy = ways.find_map(|(_, way)| match way.said(Step::Mover) {
-                Some(Said::Moved {
-                    destination: Some(place),
-                    ..
-                }) => Some(place.clone()),
-                _ => None,
-            });
-            let (place, version, size) = match copy {
-                Some(place) => {
-                    let head = heads.get(&place)?;
-                    (place, head.version.clone(), head.size)
-                }
-                None if facts.sources.get(id) == Some(&Source::This) => {
-                    let Place { bucket, key } = file.place();
-                    let version = &file.version;
-                    let id = version.id.as_deref();
-                    let version = proto::Version::new(&version.etag, version.last_modified, id);
-                    (Place { bucket, key }, version, file.size)
-                }
-                None => return None,
-            };
+            let (place, version, size) = copy(facts, heads, file)?;
             // A copy of a file that was refused is only held against what was uploaded.
             (ingested.is_some() || self.uploads.is_some()).then(|| Job {
                 file: *id,
@@ -219,6 +201,7 @@ impl Sight<'_> {
         facts: &Facts,
         readings: Box<dyn Readings>,
         jobs: Vec<Job>,
+        withdrawn: Vec<Withdrawn>,
     ) -> anyhow::Result<(HashMap<FileId, Rows>, BTreeMap<FileId, Recount>)> {
         let orders = facts.ways.iter();
         let orders: HashMap<FileId, Timestamp> = orders
@@ -234,6 +217,8 @@ impl Sight<'_> {
                 orders: &orders,
                 rows: &rows,
                 retracted: &retracted,
+                withdrawn: &withdrawn,
+                withdrawals: OnceCell::new(),
                 handle: &handle,
             };
             let recounts = jobs.iter().map(|job| Ok((job.file, counter.count(job)?)));
@@ -242,6 +227,87 @@ impl Sight<'_> {
         })
         .await
     }
+}
+
+/// Where a file's bytes are now, as which version, and how many.
+fn copy(
+    facts: &Facts,
+    heads: &BTreeMap<Place, Head>,
+    file: &File,
+) -> Option<(Place, proto::Version, u64)> {
+    let mut ways = facts.ways_of(file.id).rev();
+    let copy = ways.find_map(|(_, way)| match way.said(Step::Mover) {
+        Some(Said::Moved {
+            destination: Some(place),
+            ..
+        }) => Some(place.clone()),
+        _ => None,
+    });
+    match copy {
+        Some(place) => {
+            let head = heads.get(&place)?;
+            Some((place, head.version.clone(), head.size))
+        }
+        None if facts.sources.get(&file.id) == Some(&Source::This) => {
+            let Place { bucket, key } = file.place();
+            let version = &file.version;
+            let id = version.id.as_deref();
+            let version = proto::Version::new(&version.etag, version.last_modified, id);
+            Some((Place { bucket, key }, version, file.size))
+        }
+        None => None,
+    }
+}
+
+/// The files that were retracted, in the order of their order times.
+fn withdrawn(
+    facts: &Facts,
+    heads: &BTreeMap<Place, Head>,
+    profiles: &HashMap<String, Vec<u8>>,
+) -> Vec<Withdrawn> {
+    let retractions = facts.ways.iter().filter(|(_, way)| way.is_retraction());
+    let files: BTreeSet<FileId> = retractions.map(|(cell, _)| cell.0).collect();
+    let of = |id: FileId| {
+        let ordered = facts.ways_of(id).find_map(|(_, way)| way.ordered.as_ref());
+        let second = ordered?.file.order.as_second();
+        let read = facts.file(id).and_then(|file| {
+            let (place, version, size) = copy(facts, heads, file)?;
+            let job = Job {
+                file: id,
+                key: file.key.clone(),
+                place,
+                version,
+                size,
+                ingested: None,
+            };
+            Some((job, reads(facts, id, profiles)?))
+        });
+        Some(Withdrawn { second, read })
+    };
+    let mut withdrawn: Vec<_> = files.into_iter().filter_map(of).collect();
+    withdrawn.sort_by_key(|withdrawn| withdrawn.second);
+    withdrawn
+}
+
+/// How a file was read each time that it may have been written; none where that is not known of one.
+fn reads(
+    facts: &Facts,
+    id: FileId,
+    profiles: &HashMap<String, Vec<u8>>,
+) -> Option<Vec<(Profile, Timestamp)>> {
+    let ways = facts.ways_of(id).filter(|(_, way)| way.reads());
+    let reads = ways.filter_map(|(_, way)| match (&way.decision, way.said(Step::Ingest)) {
+        (Some(Decision::Ingest(plan)), Some(Said::Ingested { report })) => {
+            let hash = &report.profile_hash;
+            let profile = count::profile(profiles.get(hash), hash).ok();
+            Some(profile.map(|profile| (profile, plan.latest)))
+        }
+        (Some(Decision::Reject | Decision::Superseded), _) => None,
+        (None, None) => None,
+        // Some of it may have been written.
+        _ => Some(None),
+    });
+    reads.collect()
 }
 
 /// Does what blocks its thread.

@@ -53,7 +53,7 @@ pub enum Rule {
     Rows,
     /// An archived file's copy is where the event says, whole and its own.
     Copy,
-    /// An archived file is not at its source any more.
+    /// A file that was archived, or is said to be replaced or gone, is not at its source any more.
     Source,
     /// Nothing is filed that was not to be filed there.
     Filed,

@@ -1,4 +1,4 @@
-//! The readings of one file, for the time that they are being counted.
+//! Readings of a file, or of some, for the time that they are being counted.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Key;
 
-/// The readings of one file, each once: on disk, so that a file may have any number of them.
+/// Readings, each once: on disk, so that there may be any number of them.
 pub(crate) struct Scratch {
     database: Connection,
 }
@@ -39,12 +39,12 @@ impl Scratch {
         Ok(())
     }
 
-    /// Whether there is such a reading.
-    pub(crate) fn has(&self, (sensor, metric, time): Key<'_>) -> anyhow::Result<bool> {
-        let query = "SELECT 1 FROM cell WHERE sensor = ?1 AND metric = ?2 AND time = ?3";
+    /// What was put in with a reading, if there is such a one.
+    pub(crate) fn get(&self, (sensor, metric, time): Key<'_>) -> anyhow::Result<Option<u64>> {
+        let query = "SELECT value FROM cell WHERE sensor = ?1 AND metric = ?2 AND time = ?3";
         let mut statement = self.database.prepare_cached(query)?;
-        let found = statement.query_row(params![sensor, metric, time], |_| Ok(()));
-        Ok(found.optional()?.is_some())
+        let found = statement.query_row(params![sensor, metric, time], |row| row.get(0));
+        Ok(found.optional()?.map(i64::cast_unsigned))
     }
 
     /// Every reading and its value's bits.

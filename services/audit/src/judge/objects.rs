@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proto::FileId;
 use runtime::text::{count, counted};
 
-use crate::event::{File, Move, Place, Said, Stage, Step};
-use crate::facts::{Cell, Facts, Filed, Source, Upload};
+use crate::event::{File, Move, Place, Said, Stage, Step, Vanished};
+use crate::facts::{Cell, Facts, Filed, Source, Upload, Way};
 use crate::violation::{Rule, Violation};
 
 const REPORT: &str = "this is an error of Landfall's; keep the journals and report it";
@@ -18,6 +18,13 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
             copy(facts, file, *cell, place, found);
         }
     }
+    let deleted = deleted(facts);
+    for id in &facts.chosen {
+        if let Some(file) = facts.file(*id) {
+            let archived = archived.get(id).map(|(_, place)| *place);
+            source(facts, file, archived, deleted.contains(id), found);
+        }
+    }
     shared(facts, &archived, found);
     for (place, filed) in &facts.filed {
         filed_rightly(facts, &archived, place, filed, found);
@@ -25,7 +32,8 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
     if let Some(uploads) = &facts.uploads {
         for id in &facts.chosen {
             if let Some(file) = facts.file(*id) {
-                strictly(facts, file, &archived, uploads, found);
+                let accounted = archived.contains_key(id) || deleted.contains(id);
+                strictly(facts, file, accounted, uploads, found);
             }
         }
         if facts.whole {
@@ -49,7 +57,68 @@ fn archived(facts: &Facts) -> BTreeMap<FileId, (Cell, &Place)> {
     ways.collect()
 }
 
-/// An archived file's copy is there, its own and whole, and its source is not there any more.
+/// The files that were deleted by choice.
+fn deleted(facts: &Facts) -> BTreeSet<FileId> {
+    let is_deleted = |way: &Way| {
+        let outcome = match way.said(Step::Mover) {
+            Some(Said::Moved { outcome, .. }) => Some(*outcome),
+            _ => None,
+        };
+        outcome == Some(Move::Deleted)
+    };
+    let ways = facts.judged().filter(|(_, way)| is_deleted(way));
+    ways.map(|(cell, _)| cell.0).collect()
+}
+
+/// How a file is said to have left its source without Landfall, by the last way that tells.
+fn vanished(facts: &Facts, id: FileId) -> Option<Vanished> {
+    let mut ways = facts.ways_of(id).rev();
+    let told = ways.find_map(
+        |(_, way)| match (way.said(Step::Ingest), way.said(Step::Mover)) {
+            (Some(Said::Superseded { how, .. }), _) => Some(Some(*how)),
+            (_, Some(Said::Moved { outcome, .. })) => Some(match outcome {
+                Move::Replaced => Some(Vanished::Replaced),
+                Move::Gone => Some(Vanished::Gone),
+                Move::Archived | Move::Left | Move::Deleted => None,
+            }),
+            _ => None,
+        },
+    );
+    told.flatten()
+}
+
+/// What is said to have left its source does not lie there still.
+fn source(
+    facts: &Facts,
+    file: &File,
+    archived: Option<&Place>,
+    deleted: bool,
+    found: &mut Vec<Violation>,
+) {
+    if facts.sources.get(&file.id) != Some(&Source::This) {
+        return;
+    }
+    const TWICE: &str = "(were the same bytes uploaded twice within a second?)";
+    let (said, next) = match (archived, vanished(facts, file.id)) {
+        (Some(place), _) => (
+            format!("it was archived to {}", place.shown()),
+            format!("delete it there if the copy is whole: nobody else will {TWICE}"),
+        ),
+        _ if deleted => (
+            "it was deleted by choice".to_owned(),
+            "delete it there: nobody else will".to_owned(),
+        ),
+        (None, Some(how)) => (
+            format!("it is said to be {}", how.word()),
+            format!("upload it again, and report this {TWICE}"),
+        ),
+        (None, None) => return,
+    };
+    let what = format!("{said}, and lies at its source still");
+    found.push(Violation::new(Rule::Source, what, &next).of(file));
+}
+
+/// An archived file's copy is there, its own and whole.
 fn copy(facts: &Facts, file: &File, cell: Cell, place: &Place, found: &mut Vec<Violation>) {
     let mut wrong =
         |rule, what: String, next: &str| found.push(Violation::new(rule, what, next).of(file));
@@ -90,12 +159,6 @@ fn copy(facts: &Facts, file: &File, cell: Cell, place: &Place, found: &mut Vec<V
             wrong(Rule::Copy, what, restore);
         }
         Some(_) => {}
-    }
-    if facts.sources.get(&file.id) == Some(&Source::This) {
-        let what = format!("it was archived to {shown}, and lies at its source still");
-        let next = "delete it there if the copy is whole: nobody else will (were the same bytes \
-                    uploaded twice within a second?)";
-        wrong(Rule::Source, what, next);
     }
 }
 
@@ -167,6 +230,8 @@ fn filed_rightly(
         (None, Some(Said::Moved { outcome, .. })) => {
             let what = match outcome {
                 Move::Replaced => "a copy of it lies here, and it was replaced before it was moved",
+                Move::Left => "a copy of it lies here, and it was left where it was",
+                Move::Deleted => "a copy of it lies here, and it was deleted by choice",
                 _ => "a copy of it lies here, and it was gone before it was moved",
             };
             wrong(
@@ -184,10 +249,11 @@ fn filed_rightly(
 }
 
 /// Nothing of a file is lost but by somebody else's doing, as the list of uploads tells.
+/// `accounted`: it is archived, and so judged already, or was deleted by choice.
 fn strictly(
     facts: &Facts,
     file: &File,
-    archived: &BTreeMap<FileId, (Cell, &Place)>,
+    accounted: bool,
     uploads: &[Upload],
     found: &mut Vec<Violation>,
 ) {
@@ -222,9 +288,14 @@ fn strictly(
     let at_source = facts.sources.get(&file.id) == Some(&Source::This);
     let by_somebody = deleted || others;
     let nowhere = copies == 0 && !at_source;
-    if nowhere && !by_somebody && !archived.contains_key(&file.id) {
+    if nowhere && !by_somebody && !accounted {
         let what = "it lies nowhere any more, and nobody replaced or deleted it".to_owned();
         wrong(Rule::LastCopy, what, REPORT);
+    }
+    let replaced = vanished(facts, file.id) == Some(Vanished::Replaced);
+    if replaced && deleted && !others {
+        let what = "it is said to be replaced, and nobody uploaded its key again".to_owned();
+        wrong(Rule::Source, what, REPORT);
     }
     let failed = facts.last_way(file.id).is_some_and(|(_, way)| {
         way.ends()

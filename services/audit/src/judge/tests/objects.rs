@@ -58,6 +58,39 @@ fn a_source_that_was_not_removed() {
 }
 
 #[test]
+fn what_is_said_to_have_vanished_and_has_not() {
+    for (number, said) in [(OLD, "said to be replaced"), (LATE, "said to be replaced")] {
+        assert_one(Rule::Source, number, said, |facts| {
+            facts.sources.insert(id(number), Source::This);
+        });
+    }
+    assert_one(Rule::Source, LATE, "said to be gone, and lies", |facts| {
+        outcome(facts, LATE, Step::Mover).event.said = not_archived(Move::Gone);
+        facts.sources.insert(id(LATE), Source::This);
+    });
+}
+
+#[test]
+fn what_is_said_to_be_replaced_and_was_deleted() {
+    // Its key is not uploaded again; it was deleted.
+    let deleted = |facts: &mut Facts| {
+        let (key, tag) = (place("", LATE), format!("tag-{LATE}"));
+        uploads(facts).retain(|upload| upload.place != key || upload.etag == tag);
+        facts.sources.insert(id(LATE), Source::Nothing);
+        for upload in uploads(facts) {
+            upload.deleted |= upload.place == key;
+        }
+    };
+    let words = "said to be replaced, and nobody uploaded its key again";
+    assert_one(Rule::Source, LATE, words, deleted);
+    let gone = |facts: &mut Facts| {
+        deleted(facts);
+        outcome(facts, LATE, Step::Mover).event.said = not_archived(Move::Gone);
+    };
+    assert_eq!(broken(gone), []);
+}
+
+#[test]
 fn a_copy_that_is_not_to_be_there() {
     assert_one(
         Rule::Filed,
