@@ -1,4 +1,5 @@
-//! The database of readings and journals is killed while rows are written, and comes back.
+//! The database of readings and journals is killed while rows of many files are written, and comes
+//! back.
 
 #![allow(
     clippy::disallowed_methods,
@@ -11,20 +12,33 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use proto::{User, What};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::value::CqlTimestamp;
 use servers::Cassandra;
 use servers::cassandra::Options;
-use tests::{Installation, Kind, run};
+use tests::{Installation, Kind, Upload, run};
 
-const ROWS: u32 = 200_000;
+/// Rows of the large file, which is read in parts, and of each small one.
+const LARGE: u32 = 160_000;
+const SMALL: u32 = 1_000;
+/// Small files, which all have room in the memory beside the large one.
+const SMALL_ONES: usize = 40;
+/// Sensors of each file.
 const SENSORS: u32 = 100;
 const FIRST: i64 = 1_767_252_000;
 
+/// One for each file.
+const SLOTS: usize = 1 + SMALL_ONES;
+/// How many of them are in work at least when the database is killed.
+const MANY: f64 = 30.0;
+/// `[ingest] memory` in MiB.
+const MEMORY: u64 = 44;
 /// MiB that ingest may take by its settings: the program, its slots, and `[ingest] memory`.
-const BOUND: u64 = 64 + 4 + 32;
+const BOUND: u64 = 64 + SLOTS as u64 + MEMORY;
 
 #[test]
 fn rows_that_are_being_written_while_the_database_is_killed_are_all_there_in_the_end() {
@@ -38,23 +52,40 @@ fn rows_that_are_being_written_while_the_database_is_killed_are_all_there_in_the
             .database(Kind::Sqlite)
             .config(format!(
                 "[store]\nkind = \"cql\"\ncql.nodes = [\"{node}\"]\n\
-                 [service]\nslots = 4\n\
-                 [ingest]\nmemory = {}\nin_memory = 50_000\nrefused_rows = {}\n",
-                32 << 20,
+                 [service]\nslots = {SLOTS}\n\
+                 [ingest]\nmemory = {}\nin_memory = 40_000\nrefused_rows = {}\n",
+                MEMORY << 20,
                 1 << 20,
             ))
             .start()
             .await?;
         let session = SessionBuilder::new().known_node(&node).build().await?;
-        let upload = landfall.put("incoming/killed.csv", table()).await?;
+        let files = files();
+        let mut uploads = vec![files[0].put(&landfall).await?];
         let some = landfall.until("the first rows", || async {
             let rows = rows(&session, " LIMIT 1").await.ok()?;
             (!rows.is_empty()).then_some(())
         });
         some.await?;
+        // It stands still until all the small ones have arrived.
+        signal(&landfall, Signal::SIGSTOP)?;
+        for file in &files[1..] {
+            uploads.push(file.put(&landfall).await?);
+        }
+        for upload in &uploads {
+            landfall.said(upload, What::Arrived).await?;
+        }
+        signal(&landfall, Signal::SIGCONT)?;
+        let many = landfall.until("many files in work", || async {
+            let name = "landfall_messages_in_progress";
+            let count = landfall.metric(User::Ingest, name, "FILES").await.ok()?;
+            (count >= MANY).then_some(count)
+        });
+        let count = many.await?;
         cassandra.kill().await;
+        println!("ingest had {count} files in work");
         ensure!(
-            !landfall.way(&upload).contains(&What::Ingested),
+            !landfall.way(&uploads[0]).contains(&What::Ingested),
             "it was over too soon"
         );
         let outage = landfall.until("ingest to notice", || async {
@@ -63,16 +94,18 @@ fn rows_that_are_being_written_while_the_database_is_killed_are_all_there_in_the
         });
         outage.await?;
         cassandra.restart().await?;
-        landfall.ended(&upload).await?;
-
-        let report = landfall.moved(&upload).await?.report;
-        let rows_of_all = u64::from(ROWS);
-        ensure!(
-            (report.read, report.stored) == (rows_of_all, rows_of_all),
-            "{report:?}"
-        );
+        for (file, upload) in files.iter().zip(&uploads) {
+            landfall.ended(upload).await?;
+            let report = landfall.moved(upload).await?.report;
+            let rows = u64::from(file.rows);
+            ensure!(
+                (report.read, report.stored) == (rows, rows),
+                "{}: {report:?}",
+                file.name
+            );
+        }
         let session = SessionBuilder::new().known_node(&node).build().await?;
-        let expected: BTreeMap<_, _> = readings().collect();
+        let expected: BTreeMap<_, _> = files.iter().flat_map(File::readings).collect();
         ensure!(rows(&session, "").await? == expected, "rows are wrong");
         let peak = landfall.peak(User::Ingest)?;
         println!("ingest had {peak} MiB at most (VmHWM), and may have {BOUND}");
@@ -81,22 +114,53 @@ fn rows_that_are_being_written_while_the_database_is_killed_are_all_there_in_the
     });
 }
 
-/// Sensor, milliseconds since 1970, and value: the sensors in turn.
-fn readings() -> impl Iterator<Item = ((String, i64), f64)> {
-    (0..ROWS).map(|row| {
-        let time = (FIRST + i64::from(row / SENSORS)) * 1_000;
-        let sensor = format!("killed-{}", row % SENSORS);
-        ((sensor, time), f64::from(row))
-    })
+/// Sends ingest a signal.
+fn signal(landfall: &Installation, signal: Signal) -> Result<()> {
+    let processes = landfall.processes();
+    let mut ingest = processes
+        .iter()
+        .filter(|(name, _)| name.starts_with("ingest"));
+    let (_, pid) = ingest.next().context("it runs")?;
+    Ok(kill(Pid::from_raw(i32::try_from(*pid)?), signal)?)
 }
 
-fn table() -> String {
-    let mut text = String::from("sensor_id,timestamp,value\n");
-    for ((sensor, time), value) in readings() {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{sensor},{time},{value}");
+/// A file of so many rows; its sensors have its name.
+struct File {
+    name: String,
+    rows: u32,
+}
+
+/// The large one, and the small ones.
+fn files() -> Vec<File> {
+    let file = |name, rows| File { name, rows };
+    let large = file("large".to_owned(), LARGE);
+    let small = (0..SMALL_ONES).map(|number| file(format!("small-{number}"), SMALL));
+    [large].into_iter().chain(small).collect()
+}
+
+impl File {
+    /// Sensor, milliseconds since 1970, and value: the sensors in turn.
+    fn readings(&self) -> impl Iterator<Item = ((String, i64), f64)> {
+        (0..self.rows).map(|row| {
+            let time = (FIRST + i64::from(row / SENSORS)) * 1_000;
+            let sensor = format!("{}-{}", self.name, row % SENSORS);
+            ((sensor, time), f64::from(row))
+        })
     }
-    text
+
+    async fn put(&self, landfall: &Installation) -> Result<Upload> {
+        let key = format!("incoming/{}.csv", self.name);
+        landfall.put(&key, self.text()).await
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from("sensor_id,timestamp,value\n");
+        for ((sensor, time), value) in self.readings() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{sensor},{time},{value}");
+        }
+        text
+    }
 }
 
 async fn rows(session: &Session, limit: &str) -> Result<BTreeMap<(String, i64), f64>> {

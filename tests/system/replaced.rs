@@ -7,7 +7,7 @@ use proto::event::{MoveOutcome, Vanished};
 use proto::{Data, User, What};
 use tests::python::{self, Csv};
 use tests::rows::difference;
-use tests::{Installation, PATIENCE, Upload, is_killed, run, sample};
+use tests::{Builder, Installation, PATIENCE, Upload, is_killed, run, sample};
 
 /// What becomes of a file that is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ enum Ending {
     Unread,
     /// `superseded`, and its readings were going to be written.
     Decided,
+    /// `superseded`, and those of its first part were written.
+    Begun,
     /// `superseded`, and its readings were written.
     Written,
     /// `ingested`, and not archived.
@@ -32,6 +34,27 @@ const INGEST: &[(&str, Ending)] = &[
     ("objects.get.MOMENT@KEY", Ending::Unread),
     ("journal.create.MOMENT@decision/ID", Ending::Decided),
     ("readings.write.MOMENT@ID", Ending::Written),
+    ("objects.head.MOMENT@KEY", Ending::Written),
+    (
+        "journal.create.MOMENT@rejects/BUCKET/rejected-rows/KEY",
+        Ending::Written,
+    ),
+    ("objects.put.MOMENT@KEY", Ending::Written),
+    ("objects.put.MOMENT:2@KEY", Ending::Written),
+    ("journal.settle.MOMENT@ingested/KEY", Ending::Ingested),
+    ("publish.MOMENT@ingested/KEY", Ending::Ingested),
+    ("journal.mark_published.MOMENT@ID", Ending::Ingested),
+];
+
+/// The same where a file is read in two passes, of which the second writes it in two parts.
+const INGEST_TWICE: &[(&str, Ending)] = &[
+    ("journal.settled.MOMENT@ID", Ending::Unread),
+    ("journal.read.MOMENT@decision/ID", Ending::Unread),
+    ("objects.get.MOMENT@KEY", Ending::Unread),
+    ("journal.create.MOMENT@decision/ID", Ending::Decided),
+    ("objects.get.MOMENT:2@KEY", Ending::Decided),
+    ("readings.write.MOMENT@ID", Ending::Begun),
+    ("readings.write.MOMENT:2@ID", Ending::Written),
     ("objects.head.MOMENT@KEY", Ending::Written),
     (
         "journal.create.MOMENT@rejects/BUCKET/rejected-rows/KEY",
@@ -68,22 +91,38 @@ const PROFILE: &str = "[[profiles]]\nname = \"lenient\"\nkey = \"incoming/**\"\n
 
 const LINES: [u32; 2] = [6, 4];
 
+/// Readings of a part, where files are read in two passes: the first version has one more, the
+/// second has fewer.
+const PART: u32 = 5;
+
 const WHOLE: [What; 4] = [What::Arrived, What::Ingested, What::Moved, What::Notified];
 
 #[test]
 fn a_source_that_is_replaced_at_any_step_of_ingest_leaves_the_new_one_its_own_way() {
-    run(replaced_at_every_step(User::Ingest, INGEST));
+    let builder = Installation::builder();
+    run(replaced_at_every_step(builder, User::Ingest, INGEST));
+}
+
+#[test]
+fn a_source_that_is_replaced_at_any_step_of_two_passes_leaves_the_new_one_its_own_way() {
+    let builder = Installation::builder().set("ingest.in_memory", PART);
+    run(replaced_at_every_step(builder, User::Ingest, INGEST_TWICE));
 }
 
 #[test]
 fn a_source_that_is_replaced_at_any_step_of_the_mover_leaves_the_new_one_its_own_way() {
-    run(replaced_at_every_step(User::Mover, MOVER));
+    let builder = Installation::builder();
+    run(replaced_at_every_step(builder, User::Mover, MOVER));
 }
 
 /// Of each file, the service is killed at another point, and the next version comes while it is
 /// dead. What it held comes again beside the files after it.
-async fn replaced_at_every_step(user: User, steps: &[(&str, Ending)]) -> Result<()> {
-    let mut landfall = Installation::builder()
+async fn replaced_at_every_step(
+    builder: Builder,
+    user: User,
+    steps: &[(&str, Ending)],
+) -> Result<()> {
+    let mut landfall = builder
         .without(User::Ingest)
         .without(User::Mover)
         .config(PROFILE)
@@ -292,9 +331,13 @@ fn readings_are_right(landfall: &Installation, pairs: &[Pair]) -> Result<()> {
         let [one, two] = [(LINES[0], 1.0), (LINES[1], 5.0)]
             .map(|(lines, value)| sample::csv(&pair.sensor, lines, value));
         let mut lines: Vec<&str> = two.lines().skip(1).collect();
-        if pair.ending >= Ending::Written {
-            lines.extend(one.lines().skip(1 + lines.len()));
-        }
+        let written = match pair.ending {
+            Ending::Unread | Ending::Decided => 0,
+            Ending::Begun => PART,
+            Ending::Written | Ending::Ingested | Ending::Archived => LINES[0],
+        };
+        let written = one.lines().skip(1).take(usize::try_from(written)?);
+        lines.extend(written.skip(lines.len()));
         for line in lines {
             all.push_str(line);
             all.push('\n');

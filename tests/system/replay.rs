@@ -3,11 +3,12 @@
 use std::process::Output;
 
 use anyhow::{Context, Result, ensure};
-use proto::event::{MoveOutcome, Moved};
+use jiff::{SignedDuration, Timestamp};
+use proto::event::{Command, Commanded, MoveOutcome, Moved};
 use proto::{Data, File, User, What};
 use tests::python::{self, Csv};
 use tests::rows::{Rows, difference};
-use tests::{Installation, Upload, run, sample};
+use tests::{Installation, Seen, Upload, run, sample};
 
 #[test]
 fn a_file_goes_its_way_again_from_each_step_on() {
@@ -24,6 +25,11 @@ fn a_file_goes_its_way_again_from_each_step_on() {
             let said = order(&landfall, "replay", &upload.key, &arguments).await?;
             ensure!(said.status.success(), "{}", shown(&said));
 
+            let commanded = commanded(&landfall, &file, replay).await?;
+            ensure!(
+                commanded.by == "mara" && commanded.why.as_ref() == Some(&why),
+                "{commanded:?}"
+            );
             let moved = moved(&landfall, &file, replay).await?;
             ensure!(moved.outcome == MoveOutcome::Archived, "{moved:?}");
             ensure!(moved.report.stored == 50, "{moved:?}");
@@ -70,8 +76,15 @@ fn what_a_file_wrote_is_taken_out_and_a_replay_brings_it_back() {
         );
         ensure!(landfall.count(file.id)? == 40, "a dry run retracts");
 
-        let retracted = order(&landfall, "retract", &upload.key, &[]).await?;
+        let arguments = ["--why", "it stood in the sun", "--by", "noor"];
+        let retracted = order(&landfall, "retract", &upload.key, &arguments).await?;
         ensure!(retracted.status.success(), "{}", shown(&retracted));
+        let commanded = commanded(&landfall, &file, 1).await?;
+        ensure!(commanded.command == Command::Retract, "{commanded:?}");
+        ensure!(
+            commanded.by == "noor" && commanded.why.as_deref() == Some("it stood in the sun"),
+            "{commanded:?}"
+        );
         let said = String::from_utf8_lossy(&retracted.stdout).into_owned();
         ensure!(
             said.contains("40 readings taken out of the database"),
@@ -274,12 +287,15 @@ fn all_files_below_a_prefix_are_replayed_by_their_latest_versions() {
             .put("incoming/other.csv", sample::csv("hall-9", 3, 1.0))
             .await?;
         landfall.ended(&other).await?;
-        let arguments = ["--rate", "50/s", "--wait"];
+        let arguments = ["--rate", "1/s", "--wait"];
         let replayed = order(&landfall, "replay", "incoming/lab/*", &arguments).await?;
         ensure!(replayed.status.success(), "{}", shown(&replayed));
         let said = String::from_utf8_lossy(&replayed.stdout).into_owned();
         ensure!(said.contains("5 files on the way"), "{said}");
         ensure!(landfall.count_said(What::Commanded).await? == 5, "{said}");
+        // Four seconds, less what the first of them was late. Slower is never wrong.
+        let took = from_first_to_last(&landfall, What::Commanded, 5).await?;
+        ensure!(took >= SignedDuration::from_secs(3), "within {took:#}");
         expected.extend(python::readings(
             sample::csv("hall-9", 3, 1.0).as_bytes(),
             &Csv::default(),
@@ -366,6 +382,37 @@ async fn order(
     let mut all = vec![command, name];
     all.extend(arguments);
     landfall.landfall(User::Operator, &all).await
+}
+
+/// What a person ordered, as the stream has it.
+async fn commanded(landfall: &Installation, file: &File, replay: u32) -> Result<Commanded> {
+    let about = format!("`commanded` of way {replay}");
+    let seen = landfall.event(&about, |seen| {
+        let (of, way) = seen.event.about();
+        seen.what() == What::Commanded && (of.id, way) == (file.id, replay)
+    });
+    match seen.await?.event.data {
+        Data::Commanded(commanded) => Ok(commanded),
+        other => unreachable!("it is `commanded`: {other:?}"),
+    }
+}
+
+/// How far apart the first and the last of so many events were stored, by `JetStream`'s clock.
+async fn from_first_to_last(
+    landfall: &Installation,
+    what: What,
+    count: usize,
+) -> Result<SignedDuration> {
+    let is_one = |seen: &Seen| seen.what() == what;
+    landfall.events(what.token(), count, is_one).await?;
+    let all = landfall.all();
+    let stored: Vec<Timestamp> = all
+        .iter()
+        .filter(|seen| is_one(seen))
+        .map(|seen| seen.stored)
+        .collect();
+    let (first, last) = (stored.iter().min(), stored.iter().max());
+    Ok(last.context("one")?.duration_since(*first.context("one")?))
 }
 
 async fn moved(landfall: &Installation, file: &File, replay: u32) -> Result<Moved> {

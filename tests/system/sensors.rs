@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use proto::User;
 use serde_json::Value;
 use tests::python::{self, Csv, Found, Sensor};
-use tests::rows::{Rows, difference};
+use tests::rows::{Rows, difference, key};
 use tests::{Installation, Upload, run};
 
 /// Columns of wide files.
@@ -82,6 +82,7 @@ fn every_value_of_real_files_is_as_python_reads_it() {
         let in_the_database = difference(&landfall.rows()?, &expected);
         ensure!(in_the_database.is_empty(), "{in_the_database}");
         sensors_are_listed(&landfall, &expected).await?;
+        gaps_are_found(&landfall, &expected).await?;
         readings_are_read_back(&landfall, &files, &expected).await?;
         landfall.finish().await
     });
@@ -130,6 +131,38 @@ async fn sensors_are_listed(landfall: &Installation, expected: &Rows) -> Result<
         &times(|(first, _, value)| (*first, *value)),
     );
     ensure!(first.is_empty(), "{first}");
+    Ok(())
+}
+
+/// `landfall sensors --gaps` of a sensor with two metrics and two days months apart.
+async fn gaps_are_found(landfall: &Installation, expected: &Rows) -> Result<()> {
+    const OF: &str = "8733";
+    const FIVE_MINUTES: i64 = 5 * 60 * 1_000;
+    let (mut from, mut until) = (Rows::new(), Rows::new());
+    let mut last = BTreeMap::<&str, i64>::new();
+    // In the order of their times.
+    for (sensor, metric, time) in expected.keys().filter(|(sensor, ..)| sensor == OF) {
+        let Some(before) = last.insert(metric, *time) else {
+            continue;
+        };
+        if time - before > FIVE_MINUTES {
+            // The sensor's clock has whole seconds.
+            let seconds = f64::from(u32::try_from((time - before) / 1_000)?);
+            from.insert(key(sensor, metric, before), seconds);
+            until.insert(key(sensor, metric, *time), seconds);
+        }
+    }
+    ensure!(last.len() == 2 && from.len() > 2, "{from:?}");
+    let arguments = ["sensors", OF, "--gaps=5m", "--format", "csv"];
+    let found = output(landfall, &arguments).await?;
+    for (bound, expected) in [("from", from), ("until", until)] {
+        let csv = Csv {
+            values: vec![("seconds".into(), "seconds")],
+            ..shown(bound)
+        };
+        let difference = difference(&python::readings(&found, &csv)?, &expected);
+        ensure!(difference.is_empty(), "{bound}: {difference}");
+    }
     Ok(())
 }
 

@@ -79,6 +79,8 @@
 //! | `gone` after a look at one name | [`filing::KEPT`] | `filing::tests::gone_said_after_a_look_at_one_name_removes_what_lies_under_the_other` |
 //! | late copies left behind | [`filing::FILED`] | `filing::tests::without_tidying_a_file_said_to_be_gone_has_a_copy` |
 //! | a replay that reads the source only | [`refiling::FOUND`] | `refiling::tests::a_replay_that_looks_at_the_source_only_misses_the_copy` |
+//! | a replay that reads the copies only | [`refiling::FOUND`] | `refiling::tests::a_replay_that_looks_at_the_copies_only_misses_the_source` |
+//! | lower copies never removed | [`refiling::FILED`] | `refiling::tests::lower_copies_never_removed_lie_beside_the_replays` |
 //! | lower copies removed before the own one is there | [`refiling::KEPT`] | `refiling::tests::lower_copies_removed_first_are_the_last` |
 //! | lower copies removed before the source | [`refiling::FILED`] | `refiling::tests::lower_copies_removed_before_the_source_come_back` |
 //! | a replay while the way before is not at its end | [`refiling::KEPT`] | `refiling::tests::a_replay_beside_a_way_that_tidies_up_loses_the_copy` |

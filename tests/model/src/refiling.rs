@@ -43,10 +43,14 @@ impl Bounds {
 pub enum Weaker {
     /// A replay looks at the source only.
     SourceOnly,
+    /// A replay looks at the copies only.
+    CopyOnly,
     /// Lower copies are removed before the replay's own is there.
     TidyFirst,
     /// Lower copies are removed before the source is.
     TidyBeforeSource,
+    /// Lower copies are never removed.
+    NoTidying,
     /// The first way has not ended: it may find that it was gone, and tidies up by its bytes.
     OnItsWay,
 }
@@ -155,10 +159,11 @@ impl Refiling {
         match line {
             Again::Look if state.copies[own] == Some(1) => self.filed(),
             Again::Look => {
+                let source = state.source && !self.is(Weaker::CopyOnly);
                 let searched = !self.is(Weaker::SourceOnly);
                 let copy = (0..NAMES).find(|name| state.copies[*name] == Some(0));
                 match copy.filter(|_| searched) {
-                    _ if state.source => self.begin(state, None),
+                    _ if source => self.begin(state, None),
                     Some(name) => self.begin(state, Some(name)),
                     None => Again::Missing,
                 }
@@ -173,7 +178,7 @@ impl Refiling {
             Again::RemoveSource => {
                 state.source = false;
                 match self.weaker {
-                    Some(Weaker::TidyBeforeSource) => Again::Done,
+                    Some(Weaker::TidyBeforeSource | Weaker::NoTidying) => Again::Done,
                     _ => Again::Tidy,
                 }
             }
@@ -320,6 +325,11 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_that_looks_at_the_copies_only_misses_the_source() {
+        finds(Weaker::CopyOnly, FOUND);
+    }
+
+    #[test]
     fn lower_copies_removed_first_are_the_last() {
         finds(Weaker::TidyFirst, KEPT);
     }
@@ -327,6 +337,11 @@ mod tests {
     #[test]
     fn lower_copies_removed_before_the_source_come_back() {
         finds(Weaker::TidyBeforeSource, FILED);
+    }
+
+    #[test]
+    fn lower_copies_never_removed_lie_beside_the_replays() {
+        finds(Weaker::NoTidying, FILED);
     }
 
     #[test]
