@@ -80,11 +80,14 @@ fn is_tried(point: &str) -> bool {
 }
 
 /// Runs chains, most of the time of which is waiting, at the same time; answers where they killed.
+/// Each is a task: what one has to do without waiting (tidying up its folder) keeps no other from
+/// answering its servers in time.
 async fn all(chains: Vec<Chain>) -> Result<BTreeSet<String>> {
     let mut killed = BTreeSet::new();
     let mut wrong = vec![];
-    for ended in join_all(chains.into_iter().map(Chain::run)).await {
-        match ended {
+    let tasks = chains.into_iter().map(|chain| tokio::spawn(chain.run()));
+    for ended in join_all(tasks).await {
+        match ended? {
             Ok(points) => killed.extend(points),
             Err(error) => wrong.push(format!("{error:#}")),
         }

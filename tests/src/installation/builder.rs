@@ -24,7 +24,7 @@ use crate::database::{Database, HERE, Keyspaces, Kind};
 use crate::disk::Small;
 use crate::events::Follower;
 use crate::shared::{Storage, shared};
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, until};
 use crate::{program, settings};
 
 /// An installation that is not started yet.
@@ -363,16 +363,19 @@ async fn setup(config: &Path, nats: &Nats) -> Result<()> {
     Ok(())
 }
 
+/// Tries again, as services do: on a busy machine a login may time out.
 pub(super) async fn connect(nats: &Nats, user: User) -> Result<async_nats::Client> {
     let password = nats.password(user).context("the user has a password")?;
-    let client = async_nats::ConnectOptions::with_user_and_password(
-        user.name().to_owned(),
-        password.to_owned(),
-    )
-    .custom_inbox_prefix(user.inbox())
-    .connect(nats.url())
-    .await?;
-    Ok(client)
+    let connected = until(PATIENCE, || async {
+        let options = async_nats::ConnectOptions::with_user_and_password(
+            user.name().to_owned(),
+            password.to_owned(),
+        );
+        let options = options.custom_inbox_prefix(user.inbox());
+        options.connect(nats.url()).await.ok()
+    });
+    let client = connected.await;
+    client.with_context(|| format!("nats does not let {user} in within {PATIENCE:?}"))
 }
 
 /// Runs the command `landfall` as `user`.

@@ -66,7 +66,9 @@ async fn an_open_server_takes_everybody_and_serves_its_numbers() {
     let mut stream = TcpStream::connect(monitoring.strip_prefix("http://").unwrap()).unwrap();
     write!(stream, "GET /varz HTTP/1.0\r\n\r\n").unwrap();
     let answer = std::io::read_to_string(stream).unwrap();
-    assert!(answer.contains("\"sync_always\": true"), "{answer}");
+    for set in ["\"sync_always\": true", "\"auth_timeout\": 5,"] {
+        assert!(answer.contains(set), "{answer}");
+    }
 }
 
 #[tokio::test]
