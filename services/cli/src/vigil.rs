@@ -104,6 +104,7 @@ mod tests {
     use super::*;
 
     /// A server, and who waits for it.
+    #[expect(clippy::disallowed_methods, reason = "a test has no failpoints")]
     async fn vigil(folder: &tempfile::TempDir) -> (Nats, Vigil) {
         let options = Options {
             access: Access::Open,

@@ -128,6 +128,7 @@ impl Inspection {
     }
 
     /// Listens on a subject from now on.
+    #[expect(clippy::disallowed_methods, reason = "a person looks")]
     pub async fn listen(&self, subject: &str) -> Result<Heard, String> {
         let denials = self.link.denials();
         let subscriber = self.client.subscribe(subject.to_owned()).await;

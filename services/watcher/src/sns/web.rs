@@ -41,6 +41,7 @@ impl Https {
 
 #[async_trait]
 impl Web for Https {
+    #[expect(clippy::disallowed_methods, reason = "its failpoint is around it")]
     async fn get(&self, url: &Uri) -> Result<Vec<u8>, String> {
         let answer = async {
             // A redirection is not followed.
