@@ -247,7 +247,8 @@ mod tests {
         })
     }
 
-    /// The same, while the thread is held: it is in the queue when this returns.
+    /// The same, while the thread is held: it is in the queue when this returns. On one worker only:
+    /// among several, another sees that there is less room a moment before the request is there.
     async fn queue(writer: &Arc<Writer<Vec<i64>>>, numbers: &[i64]) -> JoinHandle<Result<usize>> {
         let before = writer.queue.capacity();
         let task = insert(writer, numbers);
@@ -281,7 +282,7 @@ mod tests {
         assert_eq!(settings, (2, true, "wal".to_owned()));
     }
 
-    #[tokio::test(flavor = "multi_thread")]
+    #[tokio::test]
     async fn a_bad_request_fails_alone_and_wholly() {
         let folder = tempfile::tempdir().unwrap();
         let writer = start(folder.path()).await;
@@ -299,7 +300,7 @@ mod tests {
         assert_eq!(numbers(folder.path()), [1, 2, 4]);
     }
 
-    #[tokio::test(flavor = "multi_thread")]
+    #[tokio::test]
     async fn a_caller_that_leaves_before_its_turn_has_asked_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let writer = start(folder.path()).await;
