@@ -155,7 +155,9 @@ fn read(sender: Sender, written: Written<'_>) -> Result<Said, String> {
     let name = name.strip_prefix("s3:").unwrap_or(name);
     match name.split_once(':') {
         Some(("ObjectCreated", "Put" | "Post" | "Copy" | "CompleteMultipartUpload")) => {}
-        Some(("ObjectRemoved", _)) => return Ok(Said::Other(Other::Removal)),
+        Some(("ObjectRemoved" | "LifecycleExpiration", _)) => {
+            return Ok(Said::Other(Other::Removal));
+        }
         _ if name == "TestEvent" => return Ok(Said::Other(Other::Test)),
         _ => return Ok(Said::Other(Other::Unrelated)),
     }

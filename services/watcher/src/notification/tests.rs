@@ -88,8 +88,25 @@ fn only_creations_among_s3_events_count() {
             ("ObjectCreated:PutLegalHold", Some(Other::Unrelated)),
             ("ObjectRemoved:Delete", Some(Other::Removal)),
             ("ObjectRemoved:DeleteMarkerCreated", Some(Other::Removal)),
+            ("LifecycleExpiration:Delete", Some(Other::Removal)),
+            (
+                "LifecycleExpiration:DeleteMarkerCreated",
+                Some(Other::Removal),
+            ),
             ("ObjectAccessed:Get", Some(Other::Unrelated)),
+            ("ObjectRestore:Post", Some(Other::Unrelated)),
+            ("ObjectRestore:Completed", Some(Other::Unrelated)),
+            ("ObjectRestore:Delete", Some(Other::Unrelated)),
             ("ObjectTagging:Put", Some(Other::Unrelated)),
+            ("ObjectTagging:Delete", Some(Other::Unrelated)),
+            (
+                "Replication:OperationMissedThreshold",
+                Some(Other::Unrelated),
+            ),
+            ("ObjectAcl:Put", Some(Other::Unrelated)),
+            ("LifecycleTransition", Some(Other::Unrelated)),
+            ("IntelligentTiering", Some(Other::Unrelated)),
+            ("ReducedRedundancyLostObject", Some(Other::Unrelated)),
             ("TestEvent", Some(Other::Test)),
         ] {
             let body = bytes(&json!({"Records": [s3_record(sender, event, "k")]}));
