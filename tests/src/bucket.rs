@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -143,10 +143,6 @@ impl Bucket {
         content: impl AsRef<[u8]>,
         metadata: &[(&str, &str)],
     ) -> Result<Upload> {
-        let sha256: String = Sha256::digest(content.as_ref())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         let metadata = metadata.iter();
         let metadata = metadata.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let answer = self
@@ -159,15 +155,8 @@ impl Bucket {
             .body(content.as_ref().to_vec().into())
             .send()
             .await?;
-        let upload = self.upload(key, answer.e_tag(), answer.version_id());
-        self.log().push(json!({
-            "bucket": upload.bucket,
-            "key": key,
-            "etag": upload.etag,
-            "version": upload.version,
-            "sha256": sha256,
-        }));
-        Ok(upload)
+        let sha256 = hex(&Sha256::digest(content));
+        Ok(self.noted(key, answer.e_tag(), answer.version_id(), sha256))
     }
 
     /// Uploads an object of any size in pieces of at least 5 MiB (the last may be smaller), which
@@ -180,7 +169,9 @@ impl Bucket {
         let upload = self.client.create_multipart_upload();
         let upload = upload.bucket(&self.name).key(key).send().await?;
         let mut parts = vec![];
+        let mut digest = Sha256::new();
         for (number, piece) in (1..).zip(pieces) {
+            digest.update(&piece);
             let part = self
                 .client
                 .upload_part()
@@ -207,7 +198,8 @@ impl Bucket {
             .multipart_upload(parts.build())
             .send()
             .await?;
-        Ok(self.upload(key, answer.e_tag(), answer.version_id()))
+        let sha256 = hex(&digest.finalize());
+        Ok(self.noted(key, answer.e_tag(), answer.version_id(), sha256))
     }
 
     /// Has the store copy an object of this bucket to another key.
@@ -222,16 +214,36 @@ impl Bucket {
             .send()
             .await?;
         let etag = answer.copy_object_result().and_then(|copy| copy.e_tag());
-        Ok(self.upload(key, etag, answer.version_id()))
+        let sha256 = {
+            let log = self.log();
+            let original = log.iter().rev().find(|line| line["key"] == from);
+            original.context("it was uploaded by this client")?["sha256"].clone()
+        };
+        Ok(self.noted(key, etag, answer.version_id(), sha256))
     }
 
-    fn upload(&self, key: &str, etag: Option<&str>, version: Option<&str>) -> Upload {
-        Upload {
+    /// Notes what was uploaded just now.
+    fn noted(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        version: Option<&str>,
+        sha256: impl Into<Value>,
+    ) -> Upload {
+        let upload = Upload {
             bucket: self.name.clone(),
             key: key.to_owned(),
             etag: etag.unwrap_or_default().trim_matches('"').to_owned(),
             version: version.map(str::to_owned),
-        }
+        };
+        self.log().push(json!({
+            "bucket": upload.bucket,
+            "key": key,
+            "etag": upload.etag,
+            "version": upload.version,
+            "sha256": sha256.into(),
+        }));
+        upload
     }
 
     /// Every upload so far under keys that begin with `prefix`, as `landfall audit --uploads`
@@ -345,4 +357,9 @@ impl Bucket {
 
 fn is_missing(error: Option<&impl ProvideErrorMetadata>) -> bool {
     error.is_some_and(|error| matches!(error.code(), Some("NoSuchKey" | "NotFound")))
+}
+
+/// In hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -459,9 +459,8 @@ impl Installation {
         Audit::read(&self.landfall(User::Operator, &all).await?)
     }
 
-    /// [`audit`](Self::audit) when everything is over, held against every upload that went through
-    /// [`put`](Self::put) and [`Bucket::put`]: also nothing may be lost. Not for tests that upload
-    /// by other ways.
+    /// [`audit`](Self::audit) when everything is over, held against every upload under `incoming/`:
+    /// also nothing may be lost.
     pub async fn audit_strictly(&self) -> Result<Audit> {
         let buckets = [&self.bucket].into_iter().chain(&self.more);
         let lines = buckets.flat_map(|bucket| bucket.uploads("incoming/"));

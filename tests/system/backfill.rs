@@ -79,6 +79,6 @@ fn what_lies_where_nobody_watches_goes_the_way_of_every_upload() {
             .await?;
         ensure!(landfall.all().len() > before);
         ensure!(landfall.rows()?.len() == 18, "{}", landfall.rows()?.len());
-        landfall.finish().await
+        landfall.finish_unlisted().await
     });
 }

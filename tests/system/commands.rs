@@ -49,7 +49,7 @@ fn a_file_that_is_put_is_waited_for_and_its_readings_are_shown() {
             &python::readings(content.as_bytes(), &Csv::default())?,
         );
         ensure!(difference.is_empty(), "{difference}");
-        landfall.finish().await
+        landfall.finish_unlisted().await
     });
 }
 
@@ -65,7 +65,7 @@ fn waiting_for_a_file_that_is_rejected_ends_with_a_failure() {
             .landfall(User::Operator, &["put", file, "--wait"])
             .await?;
         ensure!(put.status.code() == Some(1), "{}", shown(&put));
-        landfall.finish().await
+        landfall.finish_unlisted().await
     });
 }
 

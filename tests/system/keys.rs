@@ -74,7 +74,7 @@ fn any_key_of_a_bucket_that_is_watched_as_a_whole_goes_the_whole_way() {
         );
         let target = landfall.target.clone().context("it was asked for")?;
         all_go_the_whole_way(&landfall, &target, &uploads).await?;
-        landfall.finish().await
+        landfall.finish_unlisted().await
     });
 }
 
@@ -128,7 +128,7 @@ fn objects_without_a_reading_are_files_and_directory_markers_are_not() {
             .filter(|key| *key != empty.key && *key != header.key)
             .collect();
         ensure!(others.is_empty(), "{others:?} are no files");
-        landfall.finish().await
+        landfall.finish_unlisted().await
     });
 }
 
