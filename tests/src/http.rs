@@ -41,6 +41,13 @@ pub(crate) async fn post(
     Client::connect(server).await?.post(path, token, body).await
 }
 
+/// `POST path` as Amazon SNS does, without a token.
+pub(crate) async fn post_as_sns(server: SocketAddr, path: &str, body: &str) -> Result<Answer> {
+    let kind = "x-amz-sns-message-type: Notification";
+    let mut client = Client::connect(server).await?;
+    client.post_with(kind, path, body.as_bytes()).await
+}
+
 impl Client {
     /// Connects.
     pub async fn connect(server: SocketAddr) -> Result<Self> {
@@ -57,9 +64,13 @@ impl Client {
         token: &str,
         body: impl AsRef<[u8]>,
     ) -> Result<Answer> {
-        let body = body.as_ref();
+        let bearer = format!("Authorization: Bearer {token}");
+        self.post_with(&bearer, path, body.as_ref()).await
+    }
+
+    async fn post_with(&mut self, header: &str, path: &str, body: &[u8]) -> Result<Answer> {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\
+            "POST {path} HTTP/1.1\r\n{header}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n",
             body.len()
         );

@@ -21,6 +21,7 @@ use async_nats::jetstream::stream::DirectGetErrorKind;
 use futures::{StreamExt, TryStreamExt, stream};
 use proto::event::Moved;
 use proto::{Data, User, What};
+use serde_json::json;
 use servers::mail::Mail;
 
 use crate::bucket::{Bucket, Upload};
@@ -400,6 +401,23 @@ impl Installation {
         let token = token.unwrap_or(&self.site.token);
         let answer = http::post(self.webhook(), "/events", token, body).await?;
         Ok(answer.status)
+    }
+
+    /// Posts what Amazon SNS would, of `topic`, with a certificate at a host that is not there, for
+    /// which the watcher asks the machine's DNS; answers the status, if the watcher lived.
+    pub async fn notify_as_sns(&self, topic: &str) -> Option<u16> {
+        let message = json!({
+            "Type": "Notification",
+            "MessageId": "1",
+            "TopicArn": topic,
+            "Message": "{}",
+            "Timestamp": "2026-01-01T00:00:00.000Z",
+            "SignatureVersion": "2",
+            "Signature": "",
+            "SigningCertURL": "https://sns.nowhere-1.amazonaws.com/nothing.pem",
+        });
+        let answer = http::post_as_sns(self.webhook(), "/events", &message.to_string()).await;
+        answer.ok().map(|answer| answer.status)
     }
 
     /// Where the watcher takes notifications.

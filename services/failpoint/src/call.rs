@@ -98,6 +98,8 @@ calls! {
     AdvisoryOriginal = "advisory.original",
     /// Storing a notification that came over HTTP.
     NotificationStore = "notification.store",
+    /// Asking SNS for a certificate, or confirming a subscription (which may be done twice).
+    SnsGet = "sns.get",
     /// Looking at how far `FILES` and its consumers have come.
     FilesInfo = "files.info",
     /// Reading what `FILES` says.

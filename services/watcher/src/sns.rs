@@ -16,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::Uri;
+use failpoint::{Call, Subject, around};
 use tokio::sync::Semaphore;
 
 pub(crate) use web::Https;
@@ -128,7 +129,7 @@ impl Sns {
 
     async fn get(&self, url: &Uri) -> Result<Vec<u8>, Refused> {
         let _turn = self.fetches.acquire().await;
-        let answer = self.web.get(url).await;
+        let answer = around(Call::SnsGet, Subject::NONE, self.web.get(url)).await;
         answer.map_err(|reason| Refused::Away(format!("{url} cannot be fetched: {reason}")))
     }
 

@@ -16,6 +16,9 @@ const LITTLE_PATIENCE: Duration = Duration::from_secs(4);
 /// After this time more files are uploaded.
 const MORE: Duration = Duration::from_secs(2);
 
+/// Whose messages come from SNS.
+const TOPIC: &str = "arn:aws:sns:nowhere-1:111122223333:uploads";
+
 /// What is killed, and where.
 pub(super) struct Chain {
     user: User,
@@ -118,6 +121,7 @@ impl Chain {
             .set("notifier.smtp.timeout", "1s")
             .set("watcher.sweep_every", "500ms")
             .set("watcher.stuck_after", "1s")
+            .set("watcher.sns.topics", vec![TOPIC])
             // What a killed service held comes again after this time, as often as it takes.
             .set("nats.ack_wait", "1s")
             .set("nats.max_deliver", 10_000)
@@ -153,7 +157,12 @@ impl Chain {
                 "journal.replace.after@tries/",
             ],
             // Of files that have failed before it is started.
-            User::Watcher => &["journal.renew.before", "journal.renew.after"],
+            User::Watcher => &[
+                "journal.renew.before",
+                "journal.renew.after",
+                "sns.get.before",
+                "sns.get.after",
+            ],
             User::Mover => &["objects.head.after:2", "objects.head.after:3"],
             // What came of handing a mail over.
             User::Notifier => &[
@@ -246,6 +255,11 @@ impl Chain {
         while status.is_none() && Instant::now() < end {
             files.put(landfall).await?;
             files.order(landfall).await?;
+            if point.starts_with("sns.") {
+                // Whoever is killed meanwhile has answered nothing, and SNS sends it again.
+                let answered = landfall.notify_as_sns(TOPIC).await;
+                ensure!(answered.is_none_or(|status| status >= 500), "{answered:?}");
+            }
             if self.beside_another && is_of_a_second_try(point) {
                 // One round at a time, whatever comes again would always go to the other replica:
                 // the server gives to both in turn.
