@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use proto::User;
 use tests::{Installation, is_killed};
 
-use super::files::{CORRECTED, Files, UNHEARD_OF};
+use super::files::{Files, PROFILES, UNHEARD_OF};
 
 /// How long files are uploaded until a point is hit that was hit before.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -127,7 +127,7 @@ impl Chain {
             .set("nats.max_deliver", 10_000)
             .set("service.retry_after", "100ms")
             .set("service.tries", 40)
-            .config(CORRECTED)
+            .config(PROFILES)
             .config_of(User::Watcher, UNHEARD_OF)
             .secured_mail()
             .start()
@@ -163,7 +163,15 @@ impl Chain {
                 "sns.get.before",
                 "sns.get.after",
             ],
-            User::Mover => &["objects.head.after:2", "objects.head.after:3"],
+            User::Mover => &[
+                "objects.head.after:2",
+                "objects.head.after:3",
+                // Of a file that is deleted: the log has the same points for those that are moved.
+                "objects.head.before@incoming/deleted/",
+                "objects.head.after@incoming/deleted/",
+                "objects.delete.before@incoming/deleted/",
+                "objects.delete.after@incoming/deleted/",
+            ],
             // What came of handing a mail over.
             User::Notifier => &[
                 "journal.replace.before:2@mail/",

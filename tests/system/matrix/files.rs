@@ -15,9 +15,11 @@ use tests::{Installation, Upload, sample};
 pub(super) const UNHEARD_OF: &str = "[[profiles]]\nname = \"unheard-of\"\n\
     key = \"incoming/fails/**\"\nvalues = [\"value\"]";
 
-/// The profile that reads the bad files, once somebody orders that.
-pub(super) const CORRECTED: &str = "[[profiles]]\nname = \"corrected\"\n\
-    key = \"nowhere/**\"\nbudget = \"50%\"";
+/// The profile that reads the bad files, once somebody orders that; and one whose files are deleted.
+pub(super) const PROFILES: &str = "[[profiles]]\nname = \"corrected\"\n\
+    key = \"nowhere/**\"\nbudget = \"50%\"\n\
+    [[profiles]]\nname = \"deleted\"\nkey = \"incoming/deleted/**\"\n\
+    values = [\"value\"]\nmover = { after = \"delete\" }";
 
 /// What nobody takes for a time, in the bad files.
 const NO_TIME: &str = "yesterday";
@@ -42,6 +44,8 @@ pub(super) struct Files {
     good: Vec<(Upload, String)>,
     /// Ends as `rejected`, under `rejected/`; read by another profile, as a good one.
     bad: Vec<(Upload, String)>,
+    /// Ends as `ingested`, and lies nowhere any more.
+    deleted: Vec<(Upload, String)>,
     /// Soon replaced by one of the good.
     replaced: Vec<(Upload, String)>,
     /// Ends as `failed`, and stays where it is.
@@ -86,6 +90,7 @@ impl Files {
             rounds: 0,
             good: vec![],
             bad: vec![],
+            deleted: vec![],
             replaced: vec![],
             failing: vec![],
             ordered: HashMap::new(),
@@ -110,6 +115,14 @@ impl Files {
         let bad = sample::csv(&format!("b-{round}"), 2, 1.0) + &format!("b-{round},{NO_TIME},1\n");
         let key = format!("incoming/{round}-bad.csv");
         self.bad.push((landfall.put(&key, &bad).await?, bad));
+
+        // It differs from the others where it is moved, and nowhere else.
+        if self.user == User::Mover {
+            let deleted = sample::csv(&format!("d-{round}"), 2, 1.0);
+            let key = format!("incoming/deleted/{round}.csv");
+            let upload = landfall.put(&key, &deleted).await?;
+            self.deleted.push((upload, deleted));
+        }
 
         // The later upload has all readings of the earlier one, with other values.
         let key = format!("incoming/{round}-twice.csv");
@@ -251,7 +264,7 @@ impl Files {
                 })
                 .await?;
         }
-        for (upload, _) in self.good.iter().chain(&self.bad) {
+        for (upload, _) in self.good.iter().chain(&self.bad).chain(&self.deleted) {
             landfall.ended(upload).await?;
         }
         for upload in &self.failing {
@@ -278,6 +291,12 @@ impl Files {
                 _ => (STORED_LATER, "processed"),
             };
             is_filed(landfall, upload, content, way, folder).await?;
+        }
+        for (upload, _) in &self.deleted {
+            let way = landfall.way(upload);
+            ensure!(way == STORED, "{}: {way:?}", upload.key);
+            let moved = last_moved(landfall, upload)?;
+            ensure!(moved.outcome == MoveOutcome::Deleted, "{moved:?}");
         }
         for (upload, content) in &self.replaced {
             has_given_way(landfall, upload, content).await?;
@@ -340,7 +359,7 @@ impl Files {
         let bad = self.bad.iter();
         let read_later = bad.filter(|(upload, _)| self.last_of(landfall, upload).0 > 0);
         let mut all = String::from("sensor_id,timestamp,value\n");
-        for (_, content) in good.chain(read_later) {
+        for (_, content) in good.chain(read_later).chain(&self.deleted) {
             let lines = content.lines().skip(1);
             for line in lines.filter(|line| !line.contains(NO_TIME)) {
                 all.push_str(line);
@@ -373,6 +392,9 @@ impl Files {
                 _ => bail!("{notified:?}"),
             };
         }
+        let (known, cut) = (accepted.len(), unknown.len());
+        // A kill cuts what goes out at that moment, and the most are killed elsewhere.
+        ensure!(cut <= known, "{cut} unknown, {known} accepted");
         let mut sent: HashMap<String, usize> = HashMap::new();
         for mail in landfall.mails()? {
             let id = mail.headers.get("Message-ID").context("it has an id")?;
