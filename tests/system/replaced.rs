@@ -1,17 +1,20 @@
-//! A source that is replaced between any two steps of ingest and of the mover.
+//! A source that is replaced between any two steps of the watcher, of ingest and of the mover.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
 use proto::event::{MoveOutcome, Vanished};
-use proto::{Data, User, What};
+use proto::{Data, FileId, User, Version, What};
 use tests::python::{self, Csv};
 use tests::rows::difference;
-use tests::{Builder, Installation, PATIENCE, Upload, is_killed, run, sample};
+use tests::{Builder, Fate, Installation, PATIENCE, Upload, is_killed, run, sample};
 
 /// What becomes of a file that is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Ending {
+    /// Nobody has heard of it.
+    Unseen,
     /// `superseded`, and nothing of it was read.
     Unread,
     /// `superseded`, and its readings were going to be written.
@@ -20,14 +23,25 @@ enum Ending {
     Begun,
     /// `superseded`, and its readings were written.
     Written,
-    /// `ingested`, and not archived.
-    Ingested,
+    /// `ingested` or `rejected`, and not archived.
+    Ended,
     /// Archived.
     Archived,
 }
 
-/// The calls of ingest that are about one file, and what becomes of a file that is replaced after
-/// each.
+/// The calls of the watcher that are about one file, and what becomes of a file that is replaced
+/// after each.
+const WATCHER: &[(&str, Ending)] = &[
+    ("journal.read.MOMENT@key/BUCKET/KEY", Ending::Unseen),
+    ("objects.head.MOMENT@KEY", Ending::Unseen),
+    ("journal.settled.MOMENT@ID", Ending::Unseen),
+    ("journal.create.MOMENT@key/BUCKET/KEY", Ending::Unseen),
+    ("journal.settle.MOMENT@arrived/KEY", Ending::Unread),
+    ("publish.MOMENT@arrived/KEY", Ending::Unread),
+    ("journal.mark_published.MOMENT@ID", Ending::Unread),
+];
+
+/// The same of ingest.
 const INGEST: &[(&str, Ending)] = &[
     ("journal.settled.MOMENT@ID", Ending::Unread),
     ("journal.read.MOMENT@decision/ID", Ending::Unread),
@@ -41,9 +55,9 @@ const INGEST: &[(&str, Ending)] = &[
     ),
     ("objects.put.MOMENT@KEY", Ending::Written),
     ("objects.put.MOMENT:2@KEY", Ending::Written),
-    ("journal.settle.MOMENT@ingested/KEY", Ending::Ingested),
-    ("publish.MOMENT@ingested/KEY", Ending::Ingested),
-    ("journal.mark_published.MOMENT@ID", Ending::Ingested),
+    ("journal.settle.MOMENT@ingested/KEY", Ending::Ended),
+    ("publish.MOMENT@ingested/KEY", Ending::Ended),
+    ("journal.mark_published.MOMENT@ID", Ending::Ended),
 ];
 
 /// The same where a file is read in two passes, of which the second writes it in two parts.
@@ -62,20 +76,39 @@ const INGEST_TWICE: &[(&str, Ending)] = &[
     ),
     ("objects.put.MOMENT@KEY", Ending::Written),
     ("objects.put.MOMENT:2@KEY", Ending::Written),
-    ("journal.settle.MOMENT@ingested/KEY", Ending::Ingested),
-    ("publish.MOMENT@ingested/KEY", Ending::Ingested),
-    ("journal.mark_published.MOMENT@ID", Ending::Ingested),
+    ("journal.settle.MOMENT@ingested/KEY", Ending::Ended),
+    ("publish.MOMENT@ingested/KEY", Ending::Ended),
+    ("journal.mark_published.MOMENT@ID", Ending::Ended),
+];
+
+/// The same of a file that is refused. That is so from the decision on, whether or not its refused
+/// rows can still be put aside.
+const INGEST_REFUSED: &[(&str, Ending)] = &[
+    ("journal.settled.MOMENT@ID", Ending::Unread),
+    ("journal.read.MOMENT@decision/ID", Ending::Unread),
+    ("objects.get.MOMENT@KEY", Ending::Unread),
+    ("journal.create.MOMENT@decision/ID", Ending::Ended),
+    ("objects.head.MOMENT@KEY", Ending::Ended),
+    (
+        "journal.create.MOMENT@rejects/BUCKET/rejected-rows/KEY",
+        Ending::Ended,
+    ),
+    ("objects.put.MOMENT@KEY", Ending::Ended),
+    ("objects.put.MOMENT:2@KEY", Ending::Ended),
+    ("journal.settle.MOMENT@rejected/KEY", Ending::Ended),
+    ("publish.MOMENT@rejected/KEY", Ending::Ended),
+    ("journal.mark_published.MOMENT@ID", Ending::Ended),
 ];
 
 /// The same of the mover.
 const MOVER: &[(&str, Ending)] = &[
-    ("journal.settled.MOMENT@ID", Ending::Ingested),
-    ("journal.create.MOMENT@shelf/ID", Ending::Ingested),
+    ("journal.settled.MOMENT@ID", Ending::Ended),
+    ("journal.create.MOMENT@shelf/ID", Ending::Ended),
     (
-        "journal.create.MOMENT@destination/BUCKET/processed/KEY",
-        Ending::Ingested,
+        "journal.create.MOMENT@destination/BUCKET/FOLDER/KEY",
+        Ending::Ended,
     ),
-    ("objects.head.MOMENT@KEY", Ending::Ingested),
+    ("objects.head.MOMENT@KEY", Ending::Ended),
     ("objects.copy.MOMENT@KEY", Ending::Archived),
     ("objects.head.MOMENT:2@KEY", Ending::Archived),
     ("objects.head.MOMENT:3@KEY", Ending::Archived),
@@ -85,8 +118,10 @@ const MOVER: &[(&str, Ending)] = &[
     ("journal.mark_published.MOMENT@ID", Ending::Archived),
 ];
 
-/// A few rows may be refused, so that ingest puts them aside.
-const PROFILE: &str = "[[profiles]]\nname = \"lenient\"\nkey = \"incoming/**\"\n\
+/// A few rows may be refused, so that ingest puts them aside; and where not, it refuses the file.
+const PROFILES: &str = "[[profiles]]\nname = \"strict\"\nkey = \"incoming/refused/**\"\n\
+    values = [\"value\"]\n\
+    [[profiles]]\nname = \"lenient\"\nkey = \"incoming/**\"\n\
     values = [\"value\"]\nbudget = \"50%\"";
 
 const LINES: [u32; 2] = [6, 4];
@@ -95,24 +130,85 @@ const LINES: [u32; 2] = [6, 4];
 /// second has fewer.
 const PART: u32 = 5;
 
-const WHOLE: [What; 4] = [What::Arrived, What::Ingested, What::Moved, What::Notified];
+/// Whether a file is stored, or refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Stored,
+    Refused,
+}
+
+impl Verdict {
+    fn key(self, name: impl std::fmt::Display) -> String {
+        match self {
+            Self::Stored => format!("incoming/{name}.csv"),
+            Self::Refused => format!("incoming/refused/{name}.csv"),
+        }
+    }
+
+    /// What ingest says of one that is not replaced.
+    fn outcome(self) -> What {
+        match self {
+            Self::Stored => What::Ingested,
+            Self::Refused => What::Rejected,
+        }
+    }
+
+    /// Where it is filed.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Stored => "processed",
+            Self::Refused => "rejected",
+        }
+    }
+
+    /// What is said of one that is not replaced before ingest is done with it.
+    fn whole(self) -> [What; 4] {
+        [What::Arrived, self.outcome(), What::Moved, What::Notified]
+    }
+}
+
+#[test]
+fn a_source_that_is_replaced_at_any_step_of_the_watcher_leaves_the_new_one_its_own_way() {
+    let builder = Installation::builder()
+        .without(User::Watcher)
+        .set("watcher.sweep_every", "500ms");
+    let replaced = replaced_at_every_step(builder, User::Watcher, Verdict::Stored, WATCHER);
+    run(replaced);
+}
 
 #[test]
 fn a_source_that_is_replaced_at_any_step_of_ingest_leaves_the_new_one_its_own_way() {
     let builder = Installation::builder();
-    run(replaced_at_every_step(builder, User::Ingest, INGEST));
+    let replaced = replaced_at_every_step(builder, User::Ingest, Verdict::Stored, INGEST);
+    run(replaced);
+}
+
+#[test]
+fn a_source_that_is_replaced_at_any_step_of_refusing_it_leaves_the_new_one_its_own_way() {
+    let builder = Installation::builder();
+    let replaced = replaced_at_every_step(builder, User::Ingest, Verdict::Refused, INGEST_REFUSED);
+    run(replaced);
 }
 
 #[test]
 fn a_source_that_is_replaced_at_any_step_of_two_passes_leaves_the_new_one_its_own_way() {
     let builder = Installation::builder().set("ingest.in_memory", PART);
-    run(replaced_at_every_step(builder, User::Ingest, INGEST_TWICE));
+    let replaced = replaced_at_every_step(builder, User::Ingest, Verdict::Stored, INGEST_TWICE);
+    run(replaced);
 }
 
 #[test]
 fn a_source_that_is_replaced_at_any_step_of_the_mover_leaves_the_new_one_its_own_way() {
     let builder = Installation::builder();
-    run(replaced_at_every_step(builder, User::Mover, MOVER));
+    let replaced = replaced_at_every_step(builder, User::Mover, Verdict::Stored, MOVER);
+    run(replaced);
+}
+
+#[test]
+fn a_source_that_is_replaced_at_any_step_of_moving_a_refused_one_leaves_it_its_own_way() {
+    let builder = Installation::builder();
+    let replaced = replaced_at_every_step(builder, User::Mover, Verdict::Refused, MOVER);
+    run(replaced);
 }
 
 /// Of each file, the service is killed at another point, and the next version comes while it is
@@ -120,21 +216,25 @@ fn a_source_that_is_replaced_at_any_step_of_the_mover_leaves_the_new_one_its_own
 async fn replaced_at_every_step(
     builder: Builder,
     user: User,
+    verdict: Verdict,
     steps: &[(&str, Ending)],
 ) -> Result<()> {
     let mut landfall = builder
         .without(User::Ingest)
         .without(User::Mover)
-        .config(PROFILE)
+        .config(PROFILES)
         .set("notifier.delay", "100ms")
         .set("nats.ack_wait", "1s")
         .set("nats.max_deliver", 10_000)
         .start()
         .await?;
-    if user == User::Mover {
-        landfall.add(User::Ingest).await?;
+    match user {
+        User::Mover => landfall.add(User::Ingest).await?,
+        // It finds by its sweep what was uploaded while it was dead, and by nothing else.
+        User::Watcher => landfall.notifications(Fate::Lost),
+        _ => {}
     }
-    let whole = nothing_is_left_out(&mut landfall, user, steps).await?;
+    let whole = nothing_is_left_out(&mut landfall, user, verdict, steps).await?;
     // After one call is before the next.
     let first = [("before", &steps[0])];
     let points = first
@@ -143,13 +243,20 @@ async fn replaced_at_every_step(
     let mut pairs = vec![];
     for (moment, (step, ending)) in points {
         let point = step.replace("MOMENT", moment);
-        let pair = Pair::put(&mut landfall, user, pairs.len(), &point, *ending).await;
+        let pair = Pair::put(&mut landfall, user, verdict, pairs.len(), &point, *ending).await;
         pairs.push(pair.with_context(|| point)?);
     }
-    if user == User::Ingest {
+    if user == User::Watcher {
+        landfall.add(User::Watcher).await?;
+        for pair in &pairs {
+            landfall.said(&pair.two, What::Arrived).await?;
+        }
+    }
+    if user != User::Mover {
         landfall.add(User::Ingest).await?;
         // Moved away before that, the later ones would leave nothing to be replaced by.
-        for pair in pairs.iter().filter(|pair| pair.ending < Ending::Ingested) {
+        let unread = |pair: &&Pair| (Ending::Unread..Ending::Ended).contains(&pair.ending);
+        for pair in pairs.iter().filter(unread) {
             landfall.ended(&pair.one).await?;
         }
     }
@@ -160,8 +267,8 @@ async fn replaced_at_every_step(
         let ended = pair.has_ended(&landfall).await;
         ended.with_context(|| format!("replaced at {}", pair.point))?;
     }
-    readings_are_right(&landfall, &pairs)?;
-    let told = |pair: &Pair| 1 + usize::from(pair.ending >= Ending::Ingested);
+    readings_are_right(&landfall, verdict, &pairs)?;
+    let told = |pair: &Pair| 1 + usize::from(pair.ending >= Ending::Ended);
     let expected = 1 + pairs.iter().map(told).sum::<usize>();
     let mails = landfall.mails()?.len();
     ensure!(mails == expected, "{mails} mails, not {expected}");
@@ -172,15 +279,19 @@ async fn replaced_at_every_step(
 async fn nothing_is_left_out(
     landfall: &mut Installation,
     user: User,
+    verdict: Verdict,
     steps: &[(&str, Ending)],
 ) -> Result<Upload> {
     let upload = landfall
-        .put("incoming/first.csv", content("first", 0))
+        .put(&verdict.key("first"), content("first", 0))
         .await?;
-    landfall.said(&upload, input(user)).await?;
+    if let Some(heard) = heard(user, verdict) {
+        landfall.said(&upload, heard).await?;
+    }
     let service = landfall.arm(user, "")?;
     let output = match user {
-        User::Ingest => What::Ingested,
+        User::Watcher => What::Arrived,
+        User::Ingest => verdict.outcome(),
         _ => What::Moved,
     };
     landfall.said(&upload, output).await?;
@@ -198,6 +309,7 @@ async fn nothing_is_left_out(
     let is_general = |point: &str| {
         point.starts_with("nats.")
             || point.starts_with("objects.bucket.")
+            || (user == User::Watcher && is_of_a_sweep(point))
             || point.ends_with("@profile/")
             || point.ends_with("@stream/")
     };
@@ -207,6 +319,17 @@ async fn nothing_is_left_out(
         .collect();
     ensure!(missing.is_empty(), "{user} comes to {missing:?} as well");
     Ok(upload)
+}
+
+/// Whether a point belongs to looking through all buckets.
+fn is_of_a_sweep(point: &str) -> bool {
+    let calls = [
+        "files.",
+        "objects.list.",
+        "objects.versioning.",
+        "journal.settled_many.",
+    ];
+    calls.iter().any(|call| point.starts_with(call)) || point.ends_with("@lease/")
 }
 
 /// A step's point as the log of hits has it.
@@ -220,12 +343,33 @@ fn logged(step: &str, moment: &str) -> String {
     }
 }
 
-/// What a service hears of.
-fn input(user: User) -> What {
+/// What a service hears of; the watcher looks for itself.
+fn heard(user: User, verdict: Verdict) -> Option<What> {
     match user {
-        User::Ingest => What::Arrived,
-        _ => What::Ingested,
+        User::Watcher => None,
+        User::Ingest => Some(What::Arrived),
+        _ => Some(verdict.outcome()),
     }
+}
+
+/// The id of an upload, once the service may hear of it.
+async fn id(
+    landfall: &Installation,
+    user: User,
+    verdict: Verdict,
+    upload: &Upload,
+) -> Result<FileId> {
+    if let Some(heard) = heard(user, verdict) {
+        return Ok(landfall.said(upload, heard).await?.file().id);
+    }
+    let head = landfall.bucket.head(&upload.key).await?;
+    let modified = head.and_then(|head| head.last_modified);
+    let version = Version {
+        etag: upload.etag.clone(),
+        last_modified: Timestamp::from_second(modified.context("it is there")?.secs())?,
+        id: upload.version.clone(),
+    };
+    Ok(FileId::of(&upload.bucket, &upload.key, &version))
 }
 
 /// The first or the second version of a file: both have four of the readings, with different
@@ -239,6 +383,7 @@ fn content(sensor: &str, version: usize) -> String {
 /// A file, and the one that replaced it.
 struct Pair {
     point: String,
+    verdict: Verdict,
     ending: Ending,
     sensor: String,
     one: Upload,
@@ -250,16 +395,18 @@ impl Pair {
     async fn put(
         landfall: &mut Installation,
         user: User,
+        verdict: Verdict,
         number: usize,
         point: &str,
         ending: Ending,
     ) -> Result<Self> {
-        let key = format!("incoming/{number}.csv");
+        let key = verdict.key(number);
         let sensor = format!("s-{number}");
         let one = landfall.put(&key, content(&sensor, 0)).await?;
-        let id = landfall.said(&one, input(user)).await?.file().id;
+        let id = id(landfall, user, verdict, &one).await?;
         let point = point
             .replace("BUCKET", &landfall.bucket.name)
+            .replace("FOLDER", verdict.folder())
             .replace("KEY", &key)
             .replace("ID", &id.to_string());
         let service = landfall.arm(user, &format!("{point}=kill"))?;
@@ -272,6 +419,7 @@ impl Pair {
         let two = landfall.put(&key, content(&sensor, 1)).await?;
         Ok(Self {
             point,
+            verdict,
             ending,
             sensor,
             one,
@@ -281,21 +429,26 @@ impl Pair {
 
     async fn has_ended(&self, landfall: &Installation) -> Result<()> {
         landfall.ended(&self.two).await?;
-        is_archived(landfall, &self.two, &content(&self.sensor, 1)).await?;
+        self.is_archived(landfall, &self.two, 1).await?;
         let source = landfall.bucket.get(&self.two.key).await?;
         ensure!(source.is_none(), "the source is left");
 
+        let way = landfall.way(&self.one);
+        if self.ending == Ending::Unseen {
+            ensure!(way.is_empty(), "{way:?}");
+            return Ok(());
+        }
         let last = landfall.ended(&self.one).await?;
         if self.ending == Ending::Archived {
-            return is_archived(landfall, &self.one, &content(&self.sensor, 0)).await;
+            return self.is_archived(landfall, &self.one, 0).await;
         }
         let way = landfall.way(&self.one);
-        if self.ending == Ending::Ingested {
+        if self.ending == Ending::Ended {
             let moved = landfall.moved(&self.one).await?;
             // The mover may come to the later one first.
             let known = matches!(moved.outcome, MoveOutcome::Replaced | MoveOutcome::Gone);
             ensure!(known && moved.destination.is_none(), "{moved:?}");
-            ensure!(way == WHOLE, "{way:?}");
+            ensure!(way == self.verdict.whole(), "{way:?}");
             return Ok(());
         }
         let Data::Superseded(superseded) = last.event.data else {
@@ -310,31 +463,44 @@ impl Pair {
         ensure!(way == [What::Arrived, What::Superseded], "{way:?}");
         Ok(())
     }
-}
 
-/// Went its whole way, and its copy has its bytes.
-async fn is_archived(landfall: &Installation, upload: &Upload, content: &str) -> Result<()> {
-    let way = landfall.way(upload);
-    ensure!(way == WHOLE, "{way:?}");
-    let moved = landfall.moved(upload).await?;
-    ensure!(moved.outcome == MoveOutcome::Archived, "{moved:?}");
-    let place = moved.destination.context("it was archived")?;
-    let copy = landfall.bucket.get(&place.key).await?;
-    ensure!(copy.as_deref() == Some(content.as_bytes()), "{place:?}");
-    Ok(())
+    /// Whether a version went its whole way, and its copy has its bytes.
+    async fn is_archived(
+        &self,
+        landfall: &Installation,
+        upload: &Upload,
+        version: usize,
+    ) -> Result<()> {
+        let way = landfall.way(upload);
+        ensure!(way == self.verdict.whole(), "{way:?}");
+        let moved = landfall.moved(upload).await?;
+        ensure!(moved.outcome == MoveOutcome::Archived, "{moved:?}");
+        let place = moved.destination.context("it was archived")?;
+        let folder = format!("{}/", self.verdict.folder());
+        ensure!(place.key.starts_with(&folder), "{place:?}");
+        let copy = landfall.bucket.get(&place.key).await?;
+        let content = content(&self.sensor, version);
+        ensure!(copy.as_deref() == Some(content.as_bytes()), "{place:?}");
+        Ok(())
+    }
 }
 
 /// The later ones' readings, and of the earlier ones that were written what the later do not say.
-fn readings_are_right(landfall: &Installation, pairs: &[Pair]) -> Result<()> {
+fn readings_are_right(landfall: &Installation, verdict: Verdict, pairs: &[Pair]) -> Result<()> {
+    if verdict == Verdict::Refused {
+        let rows = landfall.rows()?;
+        ensure!(rows.is_empty(), "{rows:?}");
+        return Ok(());
+    }
     let mut all = sample::csv("first", LINES[0], 1.0);
     for pair in pairs {
         let [one, two] = [(LINES[0], 1.0), (LINES[1], 5.0)]
             .map(|(lines, value)| sample::csv(&pair.sensor, lines, value));
         let mut lines: Vec<&str> = two.lines().skip(1).collect();
         let written = match pair.ending {
-            Ending::Unread | Ending::Decided => 0,
+            Ending::Unseen | Ending::Unread | Ending::Decided => 0,
             Ending::Begun => PART,
-            Ending::Written | Ending::Ingested | Ending::Archived => LINES[0],
+            Ending::Written | Ending::Ended | Ending::Archived => LINES[0],
         };
         let written = one.lines().skip(1).take(usize::try_from(written)?);
         lines.extend(written.skip(lines.len()));
