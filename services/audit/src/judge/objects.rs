@@ -30,14 +30,18 @@ pub(super) fn judge(facts: &Facts, found: &mut Vec<Violation>) {
         filed_rightly(facts, &archived, place, filed, found);
     }
     if let Some(uploads) = &facts.uploads {
+        let uploads = by_place(uploads);
+        let copies = copies(facts);
         for id in &facts.chosen {
             if let Some(file) = facts.file(*id) {
                 let accounted = archived.contains_key(id) || deleted.contains(id);
-                strictly(facts, file, accounted, uploads, found);
+                let ours = uploads.get(&file.place()).map_or(&[][..], Vec::as_slice);
+                let copies = copies.get(id).copied().unwrap_or_default();
+                strictly(facts, file, accounted, ours, copies, found);
             }
         }
         if facts.whole {
-            known(facts, uploads, found);
+            known(facts, &uploads, found);
         }
     }
 }
@@ -248,29 +252,43 @@ fn filed_rightly(
     }
 }
 
-/// Nothing of a file is lost but by somebody else's doing, as the list of uploads tells.
+/// The uploads to each place, in the order in which they were made.
+fn by_place(uploads: &[Upload]) -> BTreeMap<&Place, Vec<&Upload>> {
+    let mut places: BTreeMap<&Place, Vec<&Upload>> = BTreeMap::new();
+    for upload in uploads {
+        places.entry(&upload.place).or_default().push(upload);
+    }
+    places
+}
+
+/// How many copies of each file there are in the archive.
+fn copies(facts: &Facts) -> BTreeMap<FileId, usize> {
+    let mut copies = BTreeMap::new();
+    for file in facts.filed.values().filter_map(|filed| filed.file) {
+        *copies.entry(file).or_default() += 1;
+    }
+    copies
+}
+
+/// Nothing of a file is lost but by somebody else's doing, as the uploads to its place tell.
 /// `accounted`: it is archived, and so judged already, or was deleted by choice.
 fn strictly(
     facts: &Facts,
     file: &File,
     accounted: bool,
-    uploads: &[Upload],
+    uploads: &[&Upload],
+    copies: usize,
     found: &mut Vec<Violation>,
 ) {
     let mut wrong =
         |rule, what: String, next: &str| found.push(Violation::new(rule, what, next).of(file));
-    let ours = |upload: &Upload| is(upload, file);
-    let Some(first) = uploads.iter().position(ours) else {
+    let Some(first) = uploads.iter().position(|upload| is(upload, file)) else {
         let what = "it was never uploaded".to_owned();
         wrong(Rule::Upload, what, "is the list of uploads whole?");
         return;
     };
-    let same_key = |upload: &&Upload| upload.place == file.place();
-    let others = uploads[first + 1..].iter().filter(same_key).count() > 0;
-    let deleted = uploads[first..]
-        .iter()
-        .filter(same_key)
-        .any(|upload| upload.deleted);
+    let others = first + 1 < uploads.len();
+    let deleted = uploads[first..].iter().any(|upload| upload.deleted);
     let content = uploads[first].sha256.as_deref();
     if let (Some(content), Some(recount)) = (content, facts.recounts.get(&file.id))
         && let Ok(counted) = &recount.counted
@@ -283,8 +301,6 @@ fn strictly(
             "restore it from a backup, or upload the file again",
         );
     }
-    let copies = facts.filed.values();
-    let copies = copies.filter(|filed| filed.file == Some(file.id)).count();
     let at_source = facts.sources.get(&file.id) == Some(&Source::This);
     let by_somebody = deleted || others;
     let nowhere = copies == 0 && !at_source;
@@ -314,20 +330,18 @@ fn strictly(
 }
 
 /// Every upload is known, or somebody replaced or deleted it before it was seen.
-fn known(facts: &Facts, uploads: &[Upload], found: &mut Vec<Violation>) {
+fn known(facts: &Facts, uploads: &BTreeMap<&Place, Vec<&Upload>>, found: &mut Vec<Violation>) {
     let files: BTreeSet<FileId> = facts.ways.keys().map(|(id, _)| *id).collect();
     let files: Vec<&File> = files.iter().filter_map(|id| facts.file(*id)).collect();
-    let mut by_place: BTreeMap<Place, Vec<&File>> = BTreeMap::new();
+    let mut journalled: BTreeMap<Place, Vec<&File>> = BTreeMap::new();
     for file in files {
-        by_place.entry(file.place()).or_default().push(file);
+        journalled.entry(file.place()).or_default().push(file);
     }
-    for (at, upload) in uploads.iter().enumerate() {
-        let journalled = by_place.get(&upload.place);
-        let is_known = journalled.is_some_and(|files| files.iter().any(|file| is(upload, file)));
-        let replaced = uploads[at + 1..]
-            .iter()
-            .any(|later| later.place == upload.place);
-        if facts.settled && !is_known && !replaced && !upload.deleted {
+    // The others were replaced.
+    for upload in uploads.values().filter_map(|uploads| uploads.last()) {
+        let files = journalled.get(&upload.place);
+        let is_known = files.is_some_and(|files| files.iter().any(|file| is(upload, file)));
+        if facts.settled && !is_known && !upload.deleted {
             let what = format!("the upload with the tag {} was never seen", upload.etag);
             let next = "does it lie there still? Then look at the watcher's log";
             found.push(Violation::new(Rule::Upload, what, next).at(&upload.place));
@@ -335,8 +349,8 @@ fn known(facts: &Facts, uploads: &[Upload], found: &mut Vec<Violation>) {
     }
 }
 
+/// Whether an upload to a file's place was of that file.
 fn is(upload: &Upload, file: &File) -> bool {
-    upload.place == file.place()
-        && upload.etag == file.version.etag
+    upload.etag == file.version.etag
         && (upload.version.is_none() || upload.version == file.version.id)
 }
