@@ -16,12 +16,12 @@ fn with_failpoints() -> Command {
     Command::new(profile.join("examples/publishes"))
 }
 
-/// The example, built as releases are.
-fn without_failpoints() -> Command {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("without");
+/// The example, built as releases are, with these features.
+fn release(features: &str) -> Command {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("release-{features}"));
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--package", "failpoint"])
-        .args(["--example", "publishes"])
+        .args(["--example", "publishes", "--features", features])
         .args(["--config", "profile.dev.debug-assertions=false"])
         .arg("--target-dir")
         .arg(&folder)
@@ -116,9 +116,16 @@ fn what_cannot_be_read_ends_the_program_with_one_line_and_2() {
 fn a_release_has_no_failpoints() {
     let log = log("released");
     for failpoint in ["publish.before=kill", "nonsense"] {
-        let output = run(without_failpoints(), failpoint, &log);
+        let output = run(release(""), failpoint, &log);
         assert!(output.status.success(), "{failpoint}");
         assert_eq!(said(&output), ("one\ntwo\nthree\n".into(), "".into()));
     }
     assert!(!log.exists());
+}
+
+#[test]
+fn a_release_has_failpoints_where_they_are_asked_for() {
+    let output = run(release("failpoints"), "publish.after=kill", &log("asked"));
+    assert_eq!(output.status.signal(), Some(SIGKILL));
+    assert_eq!(said(&output).0, "one\n");
 }
