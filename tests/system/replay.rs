@@ -8,7 +8,7 @@ use proto::event::{Command, Commanded, MoveOutcome, Moved};
 use proto::{Data, File, User, What};
 use tests::python::{self, Csv};
 use tests::rows::{Rows, difference};
-use tests::{Installation, Seen, Upload, run, sample};
+use tests::{Installation, PATIENCE, Seen, Upload, is_killed, run, sample};
 
 #[test]
 fn a_file_goes_its_way_again_from_each_step_on() {
@@ -231,6 +231,57 @@ fn of_two_who_order_the_same_one_is_told_that_the_other_came_first() {
         let shown = format!("{}\n{}", shown(&one), shown(&other));
         ensure!(failed.count() <= 1, "{shown}");
         ensure!(told || ways(2) == 1, "nobody was told:\n{shown}");
+        landfall.finish().await
+    });
+}
+
+#[test]
+fn what_is_ordered_after_something_that_has_not_begun_says_that_again_and_is_not_done_itself() {
+    run(async {
+        let mut landfall = Installation::builder()
+            .set("nats.ack_wait", "1s")
+            .start()
+            .await?;
+        let content = sample::csv("hall-1", 5, 1.0);
+        let upload = landfall.put("incoming/hall.csv", content).await?;
+        let file = landfall.ended(&upload).await?.file().clone();
+        landfall.stop(User::Ingest).await?;
+        let ingest = landfall.arm(User::Ingest, "journal.create.after@command/=kill")?;
+        let ordered = order(&landfall, "replay", &upload.key, &["--by", "mara"]).await?;
+        ensure!(ordered.status.success(), "{}", shown(&ordered));
+        let status = ingest.ended_within(PATIENCE).await;
+        ensure!(status.is_some_and(is_killed), "{status:?}");
+
+        let others: [(&str, &[&str]); 3] = [
+            ("retract", &["--timeout", "1s"]),
+            ("replay", &["--from", "notify"]),
+            ("replay", &["--profile", "default"]),
+        ];
+        for (command, arguments) in others {
+            let refused = order(&landfall, command, &upload.key, arguments).await?;
+            ensure!(refused.status.code() == Some(1), "{}", shown(&refused));
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            let reason = "from ingest, ordered by mara";
+            ensure!(
+                said.contains(reason) && said.contains("came before it"),
+                "{said}"
+            );
+        }
+        let again = order(&landfall, "replay", &upload.key, &[]).await?;
+        ensure!(again.status.success(), "{}", shown(&again));
+        let said = String::from_utf8_lossy(&again.stdout).into_owned();
+        ensure!(said.contains("has not ended: said again"), "{said}");
+
+        landfall.add(User::Ingest).await?;
+        let ended = |seen: &Seen| {
+            let (of, way) = seen.event.about();
+            seen.what() == What::Notified && (of.id, way) == (file.id, 1)
+        };
+        landfall.event("the end of the replay", ended).await?;
+        let retracted = order(&landfall, "retract", &upload.key, &[]).await?;
+        ensure!(retracted.status.success(), "{}", shown(&retracted));
+        ensure!(landfall.rows()?.is_empty(), "they are there still");
+        ensure!(landfall.count_said(What::Retracted).await? == 1);
         landfall.finish().await
     });
 }

@@ -1,5 +1,7 @@
 //! From names to orders: what every command about files does, whatever it orders.
 
+use proto::Data;
+use proto::event::Commanded;
 use runtime::Config;
 
 use crate::choice::Choice;
@@ -11,12 +13,15 @@ use crate::order::{Order, Person, agreed, give};
 use crate::output::plain;
 
 /// Orders something for each file that is named. `plan` says what, for a file whose way has ended,
-/// or why there can be nothing; `done` is the word for what is not done then (`replayed`).
+/// or why there can be nothing; `done` is the word for what is not done then (`replayed`). An order
+/// that was given before and has not begun is said again, whatever it is: nothing else can be done
+/// about its file until it has. Whether it is what is wanted `same` says.
 pub(crate) async fn order(
     config: &Config,
     names: &[String],
     options: &options::Ordering,
     done: &str,
+    same: impl Fn(&Commanded) -> bool,
     plan: impl AsyncFn(&Standing, &Person) -> Result<Result<Order, String>, Failure>,
 ) -> Result<(), Failure> {
     let journals = Journals::open(config).await?;
@@ -37,6 +42,15 @@ pub(crate) async fn order(
             State::Open(at) => Err(format!("it is on its way: {at}")),
             State::Ordered(event) => {
                 let ordered = describe::ordered(event);
+                if !matches!(&event.data, Data::Commanded(before) if same(before)) {
+                    eprintln!(
+                        "{file} {}: not {done}: {} came before it; that is said again, and has to \
+                         end first",
+                        plain(&standing.file.key),
+                        plain(&ordered)
+                    );
+                    refused = true;
+                }
                 let effect = format!("{ordered}, and has not ended: said again");
                 Ok(Order::again((**event).clone(), effect))
             }

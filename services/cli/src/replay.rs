@@ -1,7 +1,7 @@
 //! `landfall replay`
 
 use proto::Data;
-use proto::event::{Command, Stage};
+use proto::event::{Command, Commanded, Stage};
 use runtime::Config;
 use store::write_timestamp::MAX_REPLAY;
 
@@ -21,7 +21,12 @@ pub(crate) async fn run(config: &Config, options: options::Replay) -> Result<(),
     }
     let plan =
         async |standing: &Standing, person: &Person| Ok(plan(standing, from, profile, person));
-    order(config, &options.names, &options.ordering, "replayed", plan).await
+    let command = command(from, profile);
+    let same = |before: &Commanded| {
+        before.command == command && profile.is_none_or(|name| name == before.file.profile)
+    };
+    let (names, ordering) = (&options.names, &options.ordering);
+    order(config, names, ordering, "replayed", same, plan).await
 }
 
 /// The order for a file whose way has ended, or why there can be none.
@@ -38,10 +43,14 @@ fn plan(
         ));
     }
     check_stage(standing, from)?;
-    let corrected = profile.is_some();
-    let command = Command::Replay { from, corrected };
     let effect = effect(standing, next, from, profile);
+    let command = command(from, profile);
     Ok(Order::new(standing, command, profile, person, effect))
+}
+
+fn command(from: Stage, profile: Option<&str>) -> Command {
+    let corrected = profile.is_some();
+    Command::Replay { from, corrected }
 }
 
 /// What a stage takes over has to be there.

@@ -1,6 +1,6 @@
 //! `landfall retract`
 
-use proto::event::Command;
+use proto::event::{Command, Commanded};
 use runtime::Config;
 use runtime::text::counted;
 use store::write_timestamp::MAX_REPLAY;
@@ -24,7 +24,8 @@ pub(crate) async fn run(config: &Config, options: options::Retract) -> Result<()
         wait: true,
         ..options.ordering
     };
-    order(config, &options.names, &ordering, "retracted", plan).await
+    let same = |before: &Commanded| before.command == Command::Retract;
+    order(config, &options.names, &ordering, "retracted", same, plan).await
 }
 
 /// The order for a file whose way has ended, or why there can be none.

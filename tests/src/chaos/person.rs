@@ -20,7 +20,7 @@ use crate::wait::until;
 const COMMAND: Duration = Duration::from_secs(20);
 
 /// What `landfall` says where it is right not to do what was ordered.
-const RIGHT: [&str; 6] = [
+const RIGHT: [&str; 7] = [
     // The way before has not ended: it waits for its mail, or was ordered a moment ago.
     "it is on its way: ",
     // The way before was a retraction, of which no later step has anything to tell.
@@ -28,6 +28,8 @@ const RIGHT: [&str; 6] = [
     // Each of its ten ways is gone.
     "there is room for no more",
     "its readings were taken out for good",
+    // One that was taken and has not begun, since ingest has died or had no time.
+    "came before it; that is said again",
     // An earlier order, whose command was cut off, was taken after all.
     "came first, so yours does not count",
     // It was ordered, and its end has not come within the time that was asked for.
