@@ -263,6 +263,9 @@ impl Chain {
         while status.is_none() && Instant::now() < end {
             files.put(landfall).await?;
             files.order(landfall).await?;
+            if is_of_an_outcome(point) {
+                files.say_again(landfall).await?;
+            }
             if point.starts_with("sns.") {
                 // Whoever is killed meanwhile has answered nothing, and SNS sends it again.
                 let answered = landfall.notify_as_sns(TOPIC).await;
@@ -315,6 +318,11 @@ fn is_of_a_second_try(point: &str) -> bool {
 fn is_of_two_versions(point: &str) -> bool {
     let of_a_key = point.starts_with("journal.replace.") && point.ends_with("@key/");
     of_a_key || point.ends_with("superseded/")
+}
+
+/// Whether a point is hit where a file was moved before, or was replaced in the moment.
+fn is_of_an_outcome(point: &str) -> bool {
+    point.starts_with("journal.read.") && point.ends_with("@shelf/")
 }
 
 /// Whether a point is hit only on a file's second way or a later one.
