@@ -43,11 +43,10 @@ pub(crate) async fn order(
             State::Ordered(event) => {
                 let ordered = describe::ordered(event);
                 if !matches!(&event.data, Data::Commanded(before) if same(before)) {
-                    eprintln!(
-                        "{file} {}: not {done}: {} came before it; that is said again, and has to \
-                         end first",
-                        plain(&standing.file.key),
-                        plain(&ordered)
+                    refuse(
+                        &standing,
+                        done,
+                        &format!("{ordered} came before it, and has to end"),
                     );
                     refused = true;
                 }
@@ -59,7 +58,7 @@ pub(crate) async fn order(
         match order {
             Ok(order) => orders.push(order),
             Err(why) => {
-                eprintln!("{file} {}: not {done}: {why}", plain(&standing.file.key));
+                refuse(&standing, done, &why);
                 refused = true;
             }
         }
@@ -68,4 +67,15 @@ pub(crate) async fn order(
         give(config, &journals, orders, options).await?;
     }
     if refused { Err(Failure::Told) } else { Ok(()) }
+}
+
+/// Says that something is not ordered.
+fn refuse(standing: &Standing, done: &str, why: &str) {
+    let file = &standing.file;
+    eprintln!(
+        "{} {}: not {done}: {}",
+        file.id,
+        plain(&file.key),
+        plain(why)
+    );
 }

@@ -29,7 +29,7 @@ const RIGHT: [&str; 7] = [
     "there is room for no more",
     "its readings were taken out for good",
     // One that was taken and has not begun, since ingest has died or had no time.
-    "came before it; that is said again",
+    " came before it, and has to end",
     // An earlier order, whose command was cut off, was taken after all.
     "came first, so yours does not count",
     // It was ordered, and its end has not come within the time that was asked for.
