@@ -1,5 +1,6 @@
 //! What both steps work with: the journal's rows, the schedules, the mail server.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +17,7 @@ use store::journal::{Entry, Overdue, Register};
 use tokio::time::Instant;
 
 use crate::mail::{self, Heading};
-use crate::row::{Row, State};
+use crate::row::{Row, State, after};
 use crate::schedule::Schedules;
 use crate::settings::Settings;
 use crate::smtp::Post;
@@ -39,6 +40,8 @@ pub(crate) struct Desk {
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// The latest time of `JetStream`'s that is known, and when it was.
     heard: Mutex<Option<(Timestamp, Instant)>>,
+    /// The claims that were met before their deadline, and when first.
+    met: Mutex<HashMap<String, Instant>>,
     process: u64,
     claims: AtomicU64,
 }
@@ -71,6 +74,7 @@ impl Desk {
             journal,
             clock: Box::new(clock),
             heard: Mutex::new(None),
+            met: Mutex::default(),
             process: RandomState::new().hash_one(std::process::id()),
             claims: AtomicU64::new(0),
         }
@@ -105,6 +109,22 @@ impl Desk {
     /// wake that comes at once, and with it the right time.
     pub(crate) fn stream_time(&self) -> Timestamp {
         self.by_jetstream().unwrap_or_else(|| (self.clock)())
+    }
+
+    /// When to look again at a mail that should be left alone until `until`; none if that is the
+    /// deadline of a claim which we have known for as long as one holds. Its owner's clock is
+    /// ahead then: nothing is done under that claim any more, whatever its deadline says.
+    pub(crate) fn look_again(&self, row: &Row, until: Timestamp) -> Option<Timestamp> {
+        let Some(claim) = row.claimed() else {
+            return Some(until);
+        };
+        let holds = self.settings.endpoint.claim_holds();
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        // What ended elsewhere is forgotten, though not before wakes that other replicas met.
+        met.retain(|_, first| first.elapsed() < 10 * holds);
+        let first = met.entry(claim.to_owned()).or_insert_with(Instant::now);
+        let left = holds.saturating_sub(first.elapsed());
+        (!left.is_zero()).then(|| until.min(after(self.stream_time(), left)))
     }
 
     /// A name for a claim that no other has, in this process or another.

@@ -150,6 +150,14 @@ impl Row {
         }
     }
 
+    /// The name of the claim under which the mail is being handed over.
+    pub(crate) fn claimed(&self) -> Option<&str> {
+        match &self.state {
+            State::HandingOver { claim, .. } => Some(claim),
+            State::Waiting { .. } | State::Ended { .. } => None,
+        }
+    }
+
     /// `Message-ID` without the brackets: the same on every try of one attempt.
     pub(crate) fn message_id(&self, from: &Mailbox) -> String {
         let (file, replay) = self.event.about();
@@ -320,7 +328,7 @@ impl Retries {
 
 /// `from + period`, in the whole milliseconds that schedules are written in; rounded up, so that
 /// no wake is early.
-fn after(from: Timestamp, period: Duration) -> Timestamp {
+pub(crate) fn after(from: Timestamp, period: Duration) -> Timestamp {
     let up = TimestampRound::new()
         .smallest(Unit::Millisecond)
         .mode(RoundMode::Ceil);

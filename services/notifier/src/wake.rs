@@ -46,8 +46,11 @@ impl Step for Wake {
             match filed.row.next(message.stored) {
                 Next::Over => return Ok(desk.told(&filed.row)),
                 Next::Sleep(until) => {
-                    desk.schedules.order(&filed.row.event, until).await?;
-                    return Ok(None);
+                    if let Some(until) = desk.look_again(&filed.row, until) {
+                        desk.schedules.order(&filed.row.event, until).await?;
+                        return Ok(None);
+                    }
+                    desk.change(&filed, filed.row.unanswered()).await?;
                 }
                 Next::GiveUp => {
                     desk.change(&filed, filed.row.unanswered()).await?;

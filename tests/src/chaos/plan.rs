@@ -22,10 +22,6 @@ pub(super) const REPLICAS: usize = 2;
 /// How long a message may be worked on without a sign of life.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(1);
 
-/// Seconds by which a notifier's clock is ahead at most. The deadline of what it was mailing when it
-/// died is so much later, and is waited for; to be hours ahead is a known limit.
-const MAILED_AHEAD: i64 = 60;
-
 /// What happens to one thing, each at its time since the start, in their order.
 type Strand<T> = Vec<(Duration, T)>;
 
@@ -100,13 +96,7 @@ impl Plan {
         let deeds = deeds.map(|name| (*name, deeds_of(&mut random)));
         let deeds = deeds.collect();
         let clocks = names.iter();
-        let clocks = clocks.map(|name| {
-            let mut strand = clock(&mut random);
-            for (_, ahead) in strand.iter_mut().filter(|_| name.0 == User::Notifier) {
-                *ahead = MAILED_AHEAD.min(*ahead);
-            }
-            (*name, strand)
-        });
+        let clocks = clocks.map(|name| (*name, clock(&mut random)));
         let clocks = clocks.collect();
         let mut plan = Self {
             seed,

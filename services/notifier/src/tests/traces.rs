@@ -263,6 +263,55 @@ async fn who_dies_under_a_claim_leaves_a_wake_for_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_by_a_clock_that_is_ahead_is_over_when_it_has_been_known_for_as_long_as_one_holds()
+{
+    let slow = Reply::Body(Duration::from_secs(680), accepted());
+    let mut scene = Scene::of(moved(), &[slow]).await;
+    let ahead = scene.world.desk(6 * 3600, Some(Arc::clone(&scene.post)));
+    let wake = scene.until_ordered().await;
+    let claimed = scene.world.now();
+    let dies = tokio::time::timeout(Duration::from_secs(5), scene.work(&ahead, &wake));
+    assert!(dies.await.is_err());
+    // The message comes again. Whoever looks after that is started anew once, and then is another.
+    scene.work(&scene.b, &wake).await.unwrap();
+    for round in 0..3 {
+        assert_eq!(scene.outcome(), None, "round {round}");
+        let wake = scene.until_ordered().await;
+        if round == 0 {
+            scene.b = scene.world.desk(0, Some(Arc::clone(&scene.post)));
+        }
+        let desk = if round == 1 { &scene.a } else { &scene.b };
+        scene.work(desk, &wake).await.unwrap();
+    }
+    assert_eq!(
+        (scene.bodies(), scene.outcome()),
+        (1, Some(MailOutcome::Unknown))
+    );
+    let took = scene.world.now().duration_since(claimed);
+    assert!(took < SignedDuration::from_mins(40), "{took:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_by_a_clock_that_is_ahead_is_its_owners_for_as_long_as_it_holds() {
+    let slow = Reply::Body(Duration::from_secs(680), accepted());
+    let scene = Scene::of(moved(), &[slow]).await;
+    let ahead = scene.world.desk(6 * 3600, Some(Arc::clone(&scene.post)));
+    let wake = scene.until_ordered().await;
+    let another = async {
+        for _ in 0..60 {
+            sleep(Duration::from_secs(11)).await;
+            scene.work(&scene.b, &scene.wake()).await.unwrap();
+        }
+    };
+    let (done, ()) = tokio::join!(scene.work(&ahead, &wake), another);
+    done.unwrap();
+    assert_eq!(
+        (scene.bodies(), scene.outcome()),
+        (1, Some(MailOutcome::Accepted))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_early_wake_orders_one_for_the_due_time() {
     let scene = Scene::of(moved(), &[]).await;
     let due = scene.world.ordered()[0];
