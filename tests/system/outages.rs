@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use jiff::SignedDuration;
 use proto::consumer::{self, Consumer};
 use proto::{User, What, stream, subject};
-use tests::{Builder, Installation, Lock, Server, Upload, Usage, run, sample};
+use tests::{Builder, Installation, Server, Upload, Usage, run, sample};
 use tokio::time::Instant;
 
 /// Of a message that nobody keeps alive, all deliveries take six seconds.
@@ -81,16 +81,24 @@ fn databases_that_are_locked_for_long_are_waited_for_by_all_that_need_them() {
     run(async {
         let mut landfall = builder().start().await?;
         // From the end of the way to its beginning, so that each service has something in hand.
-        let mails = take_away(&landfall, &consumer::notifier()).await?;
+        idle(&landfall, &consumer::notifier()).await?;
+        let mails = landfall.lock(User::Notifier)?;
         let mailed = two(&landfall, "mailed", What::Moved).await?;
         holds_two(&landfall, &consumer::notifier()).await?;
-        let moves = take_away(&landfall, &consumer::mover()).await?;
+        idle(&landfall, &consumer::mover()).await?;
+        let moves = landfall.lock(User::Mover)?;
         let moved = two(&landfall, "moved", What::Ingested).await?;
         holds_two(&landfall, &consumer::mover()).await?;
-        let readings = take_away(&landfall, &consumer::ingest()).await?;
+        // These two are decided on, and then there is no way to their readings. Started anew,
+        // ingest cannot look for its decision either.
+        idle(&landfall, &consumer::ingest()).await?;
+        let readings = landfall.lock_readings()?;
         let read = two(&landfall, "read", What::Arrived).await?;
         holds_two(&landfall, &consumer::ingest()).await?;
-        let arrivals = take_away(&landfall, &consumer::watcher()).await?;
+        misses(&landfall, User::Ingest, "store").await?;
+        let decisions = landfall.lock(User::Ingest)?;
+        idle(&landfall, &consumer::watcher()).await?;
+        let arrivals = landfall.lock(User::Watcher)?;
         let seen = two_more(&landfall, "seen").await?;
         holds_two(&landfall, &consumer::watcher()).await?;
 
@@ -108,7 +116,7 @@ fn databases_that_are_locked_for_long_are_waited_for_by_all_that_need_them() {
         for upload in &seen {
             ensure!(landfall.way(upload).is_empty());
         }
-        for lock in [mails, moves, readings, arrivals] {
+        for lock in [mails, moves, readings, decisions, arrivals] {
             landfall.unlock(lock)?;
         }
         end(landfall, &[mailed, moved, read, seen].concat()).await
@@ -184,15 +192,14 @@ async fn waits(landfall: &Installation, upload: &Upload) -> Result<()> {
     found.await
 }
 
-/// Takes its database away from a service that has nothing to do.
-async fn take_away(landfall: &Installation, consumer: &Consumer) -> Result<Lock> {
+/// Waits until a service has nothing to do.
+async fn idle(landfall: &Installation, consumer: &Consumer) -> Result<()> {
     let about = format!("the end of {}'s work", consumer.user);
     let idle = landfall.until(&about, || async {
         let info = landfall.consumer(consumer).await.ok()?;
         (info.num_pending == 0 && info.num_ack_pending == 0).then_some(())
     });
-    idle.await?;
-    landfall.lock(consumer.user)
+    idle.await
 }
 
 /// Waits until a service has two messages in hand.

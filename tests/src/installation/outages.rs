@@ -101,18 +101,22 @@ impl Installation {
             .collect()
     }
 
-    /// Takes a service's database away: nobody can write to its journal any more, nor to the
-    /// readings if it is ingest. Of an installation with wires.
+    /// Takes a service's journal away: nobody can write to it any more. Of an installation with
+    /// wires.
     pub fn lock(&self, user: User) -> Result<Lock> {
+        self.lock_file(user, user.name())
+    }
+
+    /// Takes the readings away in the same way; on CQL ingest's journal as well.
+    pub fn lock_readings(&self) -> Result<Lock> {
+        self.lock_file(User::Ingest, "readings")
+    }
+
+    fn lock_file(&self, user: User, name: &str) -> Result<Lock> {
         match &self.database {
             Database::Sqlite(folder) => {
-                let name = match user {
-                    User::Ingest => "readings",
-                    other => other.name(),
-                };
-                Ok(Lock::File(lock::File::take(
-                    &folder.join(format!("{name}.db")),
-                )?))
+                let file = folder.join(format!("{name}.db"));
+                Ok(Lock::File(lock::File::take(&file)?))
             }
             Database::Cql(_) => {
                 self.cut(user, Server::Database)?;
@@ -121,7 +125,7 @@ impl Installation {
         }
     }
 
-    /// Gives back what [`lock`](Self::lock) took.
+    /// Gives back what was locked.
     pub fn unlock(&self, lock: Lock) -> Result<()> {
         match lock {
             Lock::File(file) => drop(file),
