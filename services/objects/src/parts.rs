@@ -43,10 +43,28 @@ struct Upload<'a> {
 impl Objects {
     /// What a copy of one request does, in parts.
     pub(crate) async fn copy_in_parts(&self, copy: Copy<'_>) -> Result<(), Failure> {
+        let tags = self.tags(copy).await?;
+        let digests: Vec<&str> = copy.head.digests.keys().copied().collect();
+        let checksum = whole(&digests);
+        let asks = checksum.is_some();
+        match self.attempt(copy, tags.clone(), checksum).await {
+            // MinIO wants the checksum of each part from whoever copies it, and nobody has that.
+            Err(Failure::Other(Error::Refused(_))) if asks => self.attempt(copy, tags, None).await,
+            done => done,
+        }
+    }
+
+    /// `checksum`: what the source has of its whole content, and the copy is to have as well.
+    async fn attempt(
+        &self,
+        copy: Copy<'_>,
+        tags: Option<String>,
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Result<(), Failure> {
         let upload = Upload {
             objects: self,
             copy,
-            id: self.begin(copy).await?,
+            id: self.begin(copy, tags, checksum).await?,
         };
         let done = upload.finish().await;
         if done.is_err() {
@@ -55,12 +73,15 @@ impl Objects {
         done
     }
 
-    async fn begin(&self, copy: Copy<'_>) -> Result<String, Failure> {
+    async fn begin(
+        &self,
+        copy: Copy<'_>,
+        tags: Option<String>,
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Result<String, Failure> {
         let Copy {
             head, destination, ..
         } = copy;
-        let digests: Vec<&str> = head.digests.keys().copied().collect();
-        let algorithm = whole(&digests);
         let call = of(Operation::BeginUpload, copy);
         let mut request = self
             .client
@@ -74,10 +95,9 @@ impl Objects {
             .set_content_disposition(head.content_disposition.clone())
             .set_cache_control(head.cache_control.clone())
             .set_expires(head.expires())
-            .set_tagging(self.tags(copy).await?)
-            // So that source and copy have a checksum of the whole content in common.
-            .set_checksum_type(algorithm.as_ref().map(|_| ChecksumType::FullObject))
-            .set_checksum_algorithm(algorithm);
+            .set_tagging(tags)
+            .set_checksum_type(checksum.as_ref().map(|_| ChecksumType::FullObject))
+            .set_checksum_algorithm(checksum);
         if let Some(kms) = &head.kms {
             request = request
                 .server_side_encryption(kms.algorithm.clone())

@@ -1,7 +1,10 @@
 //! What is sent to a store, where no store at hand tells that it was.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_s3::types::ServerSideEncryption;
 use objects::{Head, Kms, Objects};
+use proto::Version;
 use runtime::config::objects::Config;
 
 use crate::canned::{Canned, MANY, config, copy, plain};
@@ -73,6 +76,67 @@ async fn the_key_that_encrypts_goes_along_with_a_copy_in_one_request_and_in_part
             assert!(sent, "{header} of {size} bytes:\n{head}");
         }
     }
+}
+
+/// As MinIO answers: it copies no part into an upload that is to have a checksum, which is `1` here.
+fn copying_without_checksums(head: &str) -> String {
+    let line = head.lines().next().unwrap_or_default();
+    let number = if head
+        .to_lowercase()
+        .contains("x-amz-checksum-algorithm: crc32")
+    {
+        1
+    } else {
+        2
+    };
+    if line.contains("partNumber=") && line.contains("uploadId=1") {
+        let body = "<Error><Code>InvalidArgument</Code></Error>";
+        let length = body.len();
+        format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {length}\r\n\r\n{body}")
+    } else if line.contains("uploads") {
+        copying(head).replace("<UploadId>1<", &format!("<UploadId>{number}<"))
+    } else if line.starts_with("POST ") {
+        success(
+            "<CompleteMultipartUploadResult><ETag>&quot;a&quot;</ETag></CompleteMultipartUploadResult>",
+        )
+    } else {
+        copying(head)
+    }
+}
+
+#[tokio::test]
+async fn where_no_part_may_have_a_checksum_the_copy_is_made_without_one() {
+    let canned = Canned::answering(copying_without_checksums, MANY).await;
+    let config = Config {
+        copy_above: 0,
+        copy_part: PART,
+        ..config(&canned.endpoint)
+    };
+    let objects = Objects::new(&config).await.unwrap();
+    let head = Head {
+        version: Version::new("a", jiff::Timestamp::UNIX_EPOCH, Some("v")),
+        digests: BTreeMap::from([("crc32", "AAAAAA==".to_owned())]),
+        ..plain(1)
+    };
+    assert!(copy(&objects, &head).await.unwrap());
+    let heads = canned.heads();
+    let lines = heads.iter().filter_map(|head| head.lines().next());
+    let made: Vec<&str> = lines
+        .filter_map(|line| line.split_once(" HTTP"))
+        .map(|it| it.0)
+        .collect();
+    assert_eq!(
+        made,
+        [
+            "GET /b/k?tagging&versionId=v",
+            "POST /b/l?uploads",
+            "PUT /b/l?x-id=UploadPartCopy&partNumber=1&uploadId=1",
+            "DELETE /b/l?x-id=AbortMultipartUpload&uploadId=1",
+            "POST /b/l?uploads",
+            "PUT /b/l?x-id=UploadPartCopy&partNumber=1&uploadId=2",
+            "POST /b/l?uploadId=2",
+        ]
+    );
 }
 
 #[tokio::test]
