@@ -70,6 +70,7 @@ stores: # what test-stores runs on
 ifndef LANDFALL_SERVERS
 	@$(PYTHON) deploy/servers/go.py deploy/servers/stores.txt .landfall/stores
 endif
+	@$(PYTHON) deploy/servers/install.py .landfall/aws deploy/servers/aws.txt
 
 loaders: # what bench-ingest compares with
 	@$(PYTHON) deploy/servers/maven.py deploy/servers/dsbulk.xml .landfall/loaders/dsbulk

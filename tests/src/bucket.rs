@@ -8,13 +8,15 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCa
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, EncodingType, Event,
-    FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter,
-    QueueConfiguration, S3KeyFilter, VersioningConfiguration,
+    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, EncodingType,
+    VersioningConfiguration,
 };
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+/// The bucket of every page of `deploy/storage/`.
+pub(crate) const PAGES_BUCKET: &str = "sensors";
 
 /// A bucket.
 #[derive(Clone, Debug)]
@@ -85,6 +87,15 @@ impl Bucket {
         })
     }
 
+    /// The bucket that a page of `deploy/storage/` has created.
+    pub(crate) fn of_the_page(client: &Client) -> Self {
+        Self {
+            name: PAGES_BUCKET.to_owned(),
+            client: client.clone(),
+            log: Arc::default(),
+        }
+    }
+
     /// Creates another bucket beside this one, which nobody watches.
     pub async fn sibling(&self, name: &str) -> Result<Self> {
         Self::create(self.client.clone(), format!("{}-{name}", self.name)).await
@@ -99,33 +110,6 @@ impl Bucket {
             .put_bucket_versioning()
             .bucket(&self.name)
             .versioning_configuration(on)
-            .send()
-            .await?;
-        Ok(())
-    }
-
-    /// Has the store put a notification of each upload under `incoming/` into a queue of its own.
-    pub(crate) async fn tell(&self, queue: &str) -> Result<()> {
-        let prefix = FilterRule::builder()
-            .name(FilterRuleName::Prefix)
-            .value("incoming/")
-            .build();
-        let filter = NotificationConfigurationFilter::builder()
-            .key(S3KeyFilter::builder().filter_rules(prefix).build())
-            .build();
-        let uploads = QueueConfiguration::builder()
-            .queue_arn(queue)
-            .events(Event::S3ObjectCreated)
-            .filter(filter)
-            .build()?;
-        self.client
-            .put_bucket_notification_configuration()
-            .bucket(&self.name)
-            .notification_configuration(
-                NotificationConfiguration::builder()
-                    .queue_configurations(uploads)
-                    .build(),
-            )
             .send()
             .await?;
         Ok(())

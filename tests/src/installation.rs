@@ -7,6 +7,7 @@ mod builder;
 mod finish;
 mod grounds;
 pub(crate) mod outages;
+mod page;
 mod site;
 
 use std::collections::{HashMap, HashSet};
@@ -279,6 +280,17 @@ impl Installation {
         taken
     }
 
+    /// Waits until what the watcher does at start is over: from then on notifications alone find
+    /// anything, until the next sweep.
+    pub async fn has_swept(&self) -> Result<()> {
+        self.until("the first sweep", || async {
+            let name = "landfall_sweep_duration_seconds_count";
+            let swept = self.metric(User::Watcher, name, "").await.ok()?;
+            (swept >= 1.0).then_some(())
+        })
+        .await
+    }
+
     /// A metric of a service, summed over its replicas and the series that have `label`
     /// (`outcome="ignored"`; all if empty).
     pub async fn metric(&self, user: User, name: &str, label: &str) -> Result<f64> {
@@ -531,7 +543,7 @@ impl Installation {
         match &self.grounds {
             Grounds::Rigged(rig) => rig.cuts(),
             Grounds::Publishing(publishing) => publishing.wire.cuts(),
-            Grounds::Shared(_) | Grounds::Own(_) => 0,
+            Grounds::Shared(_) | Grounds::Own(_) | Grounds::Paged(_) => 0,
         }
     }
 

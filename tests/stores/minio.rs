@@ -5,9 +5,7 @@ use proto::event::FoundBy;
 use proto::{User, What};
 use tests::{Builder, Installation, Publishing, Server, run};
 
-use crate::uploads::{
-    all_ways_in_are_told_of, end, end_whatever_found_them, first_sweep, send, send_from,
-};
+use crate::uploads::{all_ways_in_are_told_of, end, end_whatever_found_them, send, send_from};
 
 const EACH: usize = 5;
 
@@ -56,7 +54,7 @@ fn uploads_of_all_kinds_go_the_whole_way_in_a_versioned_bucket() {
 fn each_version_of_a_key_is_told_of_and_goes_the_whole_way() {
     run(async {
         let landfall = builder().versioned().start().await?;
-        first_sweep(&landfall).await?;
+        landfall.has_swept().await?;
         let mut versions = vec![];
         // The readings of the later one count.
         for first in [1.0, 2.0] {
@@ -75,7 +73,7 @@ fn each_version_of_a_key_is_told_of_and_goes_the_whole_way() {
 fn what_is_uploaded_while_nats_is_out_of_reach_is_told_of_later() {
     run(async {
         let landfall = builder().versioned().start().await?;
-        first_sweep(&landfall).await?;
+        landfall.has_swept().await?;
         landfall.cut(User::Storage, Server::Nats)?;
         let mut all = vec![];
         for number in 0..EACH {
@@ -94,7 +92,7 @@ fn what_is_uploaded_while_nats_is_out_of_reach_is_told_of_later() {
 fn what_is_uploaded_while_nats_is_down_outlives_the_store_as_well() {
     run(async {
         let mut landfall = builder().versioned().start().await?;
-        first_sweep(&landfall).await?;
+        landfall.has_swept().await?;
         landfall.kill_nats().await;
         let mut all = vec![];
         for number in 0..EACH {

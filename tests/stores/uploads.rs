@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use proto::event::{FoundBy, MoveOutcome};
-use proto::{Data, User, What};
+use proto::{Data, What};
 use tests::python::{self, Csv};
 use tests::rows::{Rows, difference};
 use tests::{Installation, Upload, sample};
@@ -49,7 +49,7 @@ pub(crate) async fn send_from(landfall: &Installation, key: &str, first: f64) ->
 /// Puts objects, completes an upload in parts and has the store copy an object: each is told of by
 /// a notification, and goes the whole way.
 pub(crate) async fn all_ways_in_are_told_of(landfall: Installation) -> Result<()> {
-    first_sweep(&landfall).await?;
+    landfall.has_swept().await?;
     let mut all = vec![
         send_in_parts(&landfall, "incoming/in parts +ü.csv").await?,
         send_copy(&landfall, "incoming/copied +ü.csv").await?,
@@ -86,18 +86,6 @@ pub(crate) async fn end_whatever_found_them(landfall: Installation, all: &[Sent]
     let mails = landfall.mails()?.len();
     ensure!(mails == all.len(), "{mails} mails of {} files", all.len());
     landfall.finish().await
-}
-
-/// What the watcher does at start is over: from now on notifications alone find anything, for the
-/// five minutes until the next sweep.
-pub(crate) async fn first_sweep(landfall: &Installation) -> Result<()> {
-    landfall
-        .until("the first sweep", || async {
-            let name = "landfall_sweep_duration_seconds_count";
-            let swept = landfall.metric(User::Watcher, name, "").await.ok()?;
-            (swept >= 1.0).then_some(())
-        })
-        .await
 }
 
 async fn send_in_parts(landfall: &Installation, key: &str) -> Result<Sent> {

@@ -5,7 +5,7 @@ use proto::User;
 use proto::event::FoundBy;
 use tests::{Builder, Installation, Publishing, Server, run};
 
-use crate::uploads::{all_ways_in_are_told_of, end, end_whatever_found_them, first_sweep, send};
+use crate::uploads::{all_ways_in_are_told_of, end, end_whatever_found_them, send};
 
 fn builder() -> Builder {
     // Only notifications find files here, once the sweep at start is over.
@@ -25,7 +25,7 @@ fn uploads_of_all_kinds_go_the_whole_way() {
 fn a_notification_that_is_lost_on_its_way_is_made_up_for_by_the_sweep() {
     run(async {
         let mut landfall = builder().start().await?;
-        first_sweep(&landfall).await?;
+        landfall.has_swept().await?;
         landfall.cut(User::Storage, Server::Nats)?;
         let sent = send(&landfall, "incoming/a.csv").await?;
         landfall
@@ -47,7 +47,7 @@ fn a_notification_that_is_lost_on_its_way_is_made_up_for_by_the_sweep() {
 fn what_is_uploaded_while_nats_is_down_goes_the_whole_way_when_it_is_back() {
     run(async {
         let mut landfall = builder().start().await?;
-        first_sweep(&landfall).await?;
+        landfall.has_swept().await?;
         landfall.kill_nats().await;
         let mut all = vec![];
         for number in 0..5 {

@@ -19,6 +19,7 @@ mod limits;
 mod matrix;
 mod order;
 mod outages;
+mod page;
 mod refused;
 mod repeated;
 mod replaced;

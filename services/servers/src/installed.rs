@@ -1,5 +1,6 @@
 //! Where the servers' programs are.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -10,6 +11,9 @@ pub const FOLDER: &str = ".landfall/servers";
 /// The folder that `make stores` installs into.
 const STORES: &str = ".landfall/stores";
 
+/// The folder of Amazon's command line, which it installs too.
+const AWS: &str = ".landfall/aws";
+
 /// The program `name`: from `LANDFALL_SERVERS`, else from `.landfall/servers` of the project that
 /// this folder or this binary is in, else from `PATH`.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
@@ -19,6 +23,16 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 /// The program of a store that only tests run: as [`program`], from `.landfall/stores`.
 pub(crate) fn store(name: &str) -> anyhow::Result<PathBuf> {
     find(name, STORES, "make stores")
+}
+
+/// `PATH` of a shell that sees what `make stores` installs first.
+pub fn path_of_stores() -> anyhow::Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = [STORES, AWS].into_iter().flat_map(folders);
+    let own = own.map(|folder| folder.join("bin"));
+    Ok(std::env::join_paths(
+        own.chain(std::env::split_paths(&path)),
+    )?)
 }
 
 fn find(name: &str, folder: &str, make: &str) -> anyhow::Result<PathBuf> {

@@ -1,10 +1,9 @@
-//! Object storage that publishes its notifications to NATS by itself, as the user `storage`:
-//! `MinIO` and versitygw, one process each.
+//! Object storage that publishes its notifications to NATS by itself: `MinIO` and versitygw, one
+//! process each.
 
 mod minio;
 mod versitygw;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -27,15 +26,6 @@ pub enum Kind {
     Versitygw,
 }
 
-/// Where notifications go.
-#[derive(Clone, Debug)]
-pub struct Nats {
-    /// The server, or what stands before it.
-    pub address: SocketAddr,
-    /// The password of the user `storage`.
-    pub password: String,
-}
-
 /// A running store.
 #[derive(Debug)]
 pub struct Store {
@@ -51,12 +41,17 @@ struct Setup {
     port: Port,
     access_key: String,
     secret_key: String,
-    nats: Nats,
+    environment: Vec<(String, String)>,
 }
 
 impl Store {
-    /// Starts a store whose files are in `folder`.
-    pub async fn start(kind: Kind, folder: &Path, nats: Nats) -> anyhow::Result<Self> {
+    /// Starts a store whose files are in `folder`. It tells of uploads where its `environment` says,
+    /// and nobody where that says nothing.
+    pub async fn start(
+        kind: Kind,
+        folder: &Path,
+        environment: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
         let folder = installed::prepare(folder)?;
         std::fs::create_dir_all(folder.join("data"))?;
         ready::retry(async |_| {
@@ -65,7 +60,7 @@ impl Store {
                 port: Port::free()?,
                 access_key: secret::random(),
                 secret_key: secret::random(),
-                nats: nats.clone(),
+                environment: environment.clone(),
             };
             let process = run(kind, &setup).await?;
             Ok(Self {
@@ -97,21 +92,9 @@ impl Store {
         &self.setup.secret_key
     }
 
-    /// What a bucket's notification configuration has to name as its queue, for NATS to hear of the
-    /// bucket; none where NATS hears of all buckets.
-    pub fn queue(&self) -> Option<&'static str> {
-        match self.kind {
-            Kind::Minio => Some(minio::QUEUE),
-            Kind::Versitygw => None,
-        }
-    }
-
-    /// How many notifications lie on its disk because NATS has not taken them yet.
-    pub fn kept(&self) -> anyhow::Result<usize> {
-        match self.kind {
-            Kind::Minio => minio::kept(&self.setup),
-            Kind::Versitygw => Ok(0),
-        }
+    /// Which server it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// The running process.
@@ -136,7 +119,8 @@ impl Store {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    /// Its name, and that of its page in `deploy/storage/`.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Minio => "minio",
             Self::Versitygw => "versitygw",

@@ -35,6 +35,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// Access key and secret key; random unless given.
     pub keys: Option<(String, String)>,
+    /// Its folder has `s3.json`, in which the keys are, and `notification.toml` already.
+    pub prepared: bool,
 }
 
 /// `SeaweedFS`: master, volumes, filer and S3 in one process.
@@ -70,14 +72,12 @@ impl SeaweedFs {
             .keys
             .clone()
             .unwrap_or_else(|| (secret::random(), secret::random()));
-        process::write(
-            &folder.join("s3.json"),
-            &identities(&access_key, &secret_key),
-        )?;
-        process::write(
-            &folder.join("notification.toml"),
-            &notification(options.webhook.as_ref()),
-        )?;
+        if !options.prepared {
+            let webhook = notification(options.webhook.as_ref());
+            process::write(&folder.join("notification.toml"), &webhook)?;
+            let identities = identities(&access_key, &secret_key);
+            process::write(&folder.join("s3.json"), &identities)?;
+        }
         ready::retry(async |attempt| {
             let ports = Ports::free(options.port.filter(|_| attempt == 1))?;
             let process = run(&folder, &ports, &options.buckets).await?;

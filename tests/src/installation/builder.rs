@@ -41,6 +41,7 @@ pub struct Builder {
     wired: bool,
     secured_mail: bool,
     own_store: bool,
+    by_its_page: bool,
     publishing: Option<publishing::Kind>,
     unheard: bool,
     patience: Duration,
@@ -69,6 +70,7 @@ impl Builder {
             wired: false,
             secured_mail: false,
             own_store: false,
+            by_its_page: false,
             publishing: None,
             unheard: false,
             patience: PATIENCE,
@@ -162,8 +164,16 @@ impl Builder {
         self
     }
 
+    /// Has a `SeaweedFS` of its own, set up as its page in `deploy/storage/` says, and the rights of
+    /// that page.
+    pub fn by_its_page(mut self) -> Self {
+        self.by_its_page = true;
+        self
+    }
+
     /// Has a store of its own that publishes its notifications to NATS itself, over a wire that can
-    /// be cut (`User::Storage` to `Server::Nats`).
+    /// be cut (`User::Storage` to `Server::Nats`). It is set up as its page in `deploy/storage/` says
+    /// (but for versions, where they are not asked for), and Landfall has the rights of that page.
     pub fn on(mut self, store: publishing::Kind) -> Self {
         self.publishing = Some(store);
         self
@@ -198,17 +208,27 @@ impl Builder {
         let site = Site::start(self.replicas, self.secured_mail, self.small).await?;
         let grounds = self.grounds(&site).await?;
         let store = grounds.store();
-        let (bucket, more, target) = self.make_buckets(store.client).await?;
+        let (bucket, more, target) = match grounds.given() {
+            Some(_) => (Bucket::of_the_page(store.client), vec![], None),
+            None => self.make_buckets(store.client).await?,
+        };
         let watched: Vec<&Bucket> = [&bucket].into_iter().chain(&more).collect();
         let addresses = match &grounds {
-            Grounds::Shared(_) | Grounds::Own(_) | Grounds::Publishing(_) => site.addresses(&store),
             Grounds::Rigged(rig) => Addresses {
                 nats: format!("nats://{}", rig.nats.address),
                 store: format!("http://{}", rig.store.address),
                 smtp: rig.mail.address.port(),
             },
+            _ => site.addresses(&store),
         };
         let base = site.configuration(&store, &addresses, &self.watched(&watched), target.as_ref());
+        let mut base: Table = base.parse()?;
+        if let Some(given) = grounds.given() {
+            settings::set(&mut base, "watcher.buckets", Value::Array(vec![]))?;
+            settings::merge(&mut base, &given.settings)?;
+            settings::set(&mut base, "objects.endpoint", addresses.store)?;
+            settings::set(&mut base, "watcher.listen", site.watchers()[0].to_string())?;
+        }
         let database = self.open(&grounds, &site).await?;
         let wires = if self.wired {
             let ports = [site.nats.port(), store.port, site.mail.port()];
@@ -216,14 +236,13 @@ impl Builder {
         } else {
             None
         };
-        let mut base: Table = base.parse()?;
         for (path, value) in database.settings() {
             settings::set(&mut base, path, value)?;
         }
         let configs = self.write(&base, wires.as_ref(), site.folder.path())?;
         setup(&configs[&User::Setup], &site.nats).await?;
         for bucket in watched {
-            grounds.watch(bucket, &site).await?;
+            grounds.watch(bucket, &site);
         }
         let client = connect(&site.nats, User::Operator).await?;
         let mut installation = Installation {
@@ -286,7 +305,10 @@ impl Builder {
             return Ok(Grounds::Rigged(Box::new(rig)));
         }
         if let Some(kind) = self.publishing {
-            return Grounds::publishing(kind, folder, &site.nats).await;
+            return Grounds::publishing(kind, folder, &site.nats, self.versioned).await;
+        }
+        if self.by_its_page {
+            return Grounds::paged(folder, site.watchers()[0]).await;
         }
         if self.own_store {
             let storage = Storage::start(&folder.join("seaweedfs")).await?;

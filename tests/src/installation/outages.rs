@@ -141,7 +141,7 @@ impl Installation {
 
     /// How many notifications a store that publishes them itself keeps for NATS.
     pub fn kept(&self) -> Result<usize> {
-        self.grounds.publisher()?.store.kept()
+        self.grounds.publisher()?.kept()
     }
 
     /// Kills a store that publishes to NATS itself (SIGKILL).

@@ -150,6 +150,7 @@ async fn servers(
         }),
         port: state.ports.store,
         keys: Some((state.access_key.clone(), state.secret_key.clone())),
+        ..seaweedfs::Options::default()
     };
     let (nats, store, mail) = (
         folder.join("nats"),
