@@ -29,7 +29,7 @@ test-cql: servers cassandra ## the whole-system tests once more, on CQL
 	@LANDFALL_TEST_STORE=cql cargo test --workspace --test system --locked -- --test-threads=$(THREADS)
 
 test-stores: servers stores ## a file's whole way on MinIO and on versitygw, which publish their notifications to NATS
-	@cargo test --workspace --test stores --locked -- --ignored --test-threads=$(THREADS)
+	@cargo test --workspace --test stores --test main --locked -- --ignored --test-threads=$(THREADS)
 
 soak: servers cassandra ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep

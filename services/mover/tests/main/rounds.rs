@@ -1,8 +1,10 @@
 //! The plain case, and what it costs.
 
 use objects::archive::label;
+use runtime::config::mover::After;
+use servers::publishing::Kind;
 
-use crate::site::{archived, ingested, rejected, run, site};
+use crate::site::{Site, archived, ingested, rejected, run, site, site_on_a};
 
 #[tokio::test]
 async fn a_file_is_filed_with_five_requests() {
@@ -96,4 +98,38 @@ async fn a_large_file_is_copied_in_parts() {
     assert_eq!(archived(&moved), "processed/in/a.csv");
     assert_eq!(site.keys(&site.bucket).await, ["processed/in/a.csv"]);
     assert!(site.bytes("processed/in/a.csv").await == Some(body));
+}
+
+/// What the table in ARCHITECTURE.md says of files that nobody disturbs: moved, moved in one part,
+/// left, deleted. Those of `SeaweedFS` and AWS are counted one by one in the other tests.
+async fn costs(site: impl AsyncFn() -> Site, requests: [usize; 4]) {
+    let [moved, in_a_part, left, deleted] = requests;
+    for (after, copy_above, requests) in [
+        (After::Move, u64::MAX, moved),
+        (After::Move, 0, in_a_part),
+        (After::Leave, u64::MAX, left),
+        (After::Delete, u64::MAX, deleted),
+    ] {
+        let mut site = site().await;
+        site.config.mover.after = after;
+        site.config.objects.copy_above = copy_above;
+        let mover = site.mover().await;
+        let file = site.upload("in/a.csv", "readings").await;
+        site.relay.count();
+        run(&mover, &ingested(&file)).await.unwrap();
+        let made = site.relay.requests();
+        assert_eq!(made.len(), requests, "{after:?} {copy_above}: {made:#?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs MinIO; `make test-stores` runs it"]
+async fn on_minio_with_versions_a_file_costs_what_the_table_says() {
+    costs(async || site_on_a(Kind::Minio).await, [6, 12, 1, 2]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs versitygw; `make test-stores` runs it"]
+async fn on_versitygw_a_file_costs_what_the_table_says() {
+    costs(async || site_on_a(Kind::Versitygw).await, [7, 11, 1, 2]).await;
 }

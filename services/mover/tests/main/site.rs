@@ -1,5 +1,5 @@
-//! Where a test takes place: buckets of its own on one `SeaweedFS`, a journal, a mover behind a
-//! relay.
+//! Where a test takes place: buckets of its own on one `SeaweedFS` or another store, a journal, a
+//! mover behind a relay.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use runtime::config::secret::Secret;
 use runtime::config::watcher;
 use runtime::{Config, Message, Step, Trouble};
 use servers::SeaweedFs;
+use servers::publishing::{self, Kind};
 use servers::seaweedfs::Options;
 use store::Journal;
 use tempfile::TempDir;
@@ -28,6 +29,8 @@ use tokio::sync::OnceCell;
 use crate::relay::{Held, Relay};
 
 static STORE: OnceCell<(SeaweedFs, TempDir)> = OnceCell::const_new();
+static MINIO: OnceCell<(publishing::Store, TempDir)> = OnceCell::const_new();
+static VERSITYGW: OnceCell<(publishing::Store, TempDir)> = OnceCell::const_new();
 static BUCKETS: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) struct Site {
@@ -75,8 +78,28 @@ pub(crate) async fn site() -> Site {
     site_on(&store.endpoint(), store.access_key(), store.secret_key()).await
 }
 
+/// The same on a store that is there for `make test-stores` alone. On `MinIO` the bucket keeps
+/// versions: without them the mover refuses it.
+pub(crate) async fn site_on_a(kind: Kind) -> Site {
+    let cell = match kind {
+        Kind::Minio => &MINIO,
+        Kind::Versitygw => &VERSITYGW,
+    };
+    let start = async || {
+        let folder = tempfile::tempdir().unwrap();
+        let store = publishing::Store::start(kind, folder.path(), vec![]);
+        (store.await.unwrap(), folder)
+    };
+    let store = &cell.get_or_init(start).await.0;
+    let site = site_on(&store.endpoint(), store.access_key(), store.secret_key()).await;
+    if kind == Kind::Minio {
+        site.version_bucket(&site.bucket).await;
+    }
+    site
+}
+
 /// The same on another store.
-pub(crate) async fn site_on(endpoint: &str, access_key: &str, secret_key: &str) -> Site {
+async fn site_on(endpoint: &str, access_key: &str, secret_key: &str) -> Site {
     let relay = Relay::before(endpoint).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mover.db");

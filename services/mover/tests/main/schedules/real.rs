@@ -1,4 +1,4 @@
-//! A few schedules on a real store: one replica, what others do before and after its requests, and
+//! A few schedules on real stores: one replica, what others do before and after its requests, and
 //! its death there. The store alone says what it comes to.
 
 use std::collections::HashMap;
@@ -14,6 +14,7 @@ use objects::archive::label;
 use proto::event::Location;
 use proto::{Data, Event, Version};
 use runtime::Trouble;
+use servers::publishing::Kind;
 use store::journal::Cell;
 use tokio::sync::{Mutex, Notify};
 
@@ -21,7 +22,7 @@ use super::rig::handle;
 use super::seeds;
 use super::watch::{Doer, Lying, Watch};
 use crate::relay::When;
-use crate::site::{Site, file, ingested, site};
+use crate::site::{Site, file, ingested, site, site_on_a};
 
 /// How many.
 const SCHEDULES: u64 = 40;
@@ -73,14 +74,28 @@ struct State {
 
 #[tokio::test]
 async fn nor_does_one_on_a_real_seaweedfs() {
-    live_on(&site().await).await;
+    live_on(&site().await, true).await;
 }
 
-/// Lives through all schedules on the store of a site, whichever that is.
-async fn live_on(site: &Site) {
+#[tokio::test]
+#[ignore = "needs MinIO; `make test-stores` runs it"]
+async fn nor_does_one_on_a_real_minio_with_versions() {
+    live_on(&site_on_a(Kind::Minio).await, false).await;
+}
+
+#[tokio::test]
+#[ignore = "needs versitygw; `make test-stores` runs it"]
+async fn nor_does_one_on_a_real_versitygw() {
+    live_on(&site_on_a(Kind::Versitygw).await, false).await;
+}
+
+/// Lives through all schedules on the store of a site, whichever that is. `copies_if_absent`:
+/// whether it keeps a copy off what is there already.
+async fn live_on(site: &Site, copies_if_absent: bool) {
     let mover = site.mover().await;
     for seed in seeds(SCHEDULES) {
-        let (plan, lived) = live(site, &mover, seed).await;
+        let watch = Watch::new(copies_if_absent);
+        let (plan, lived) = live(site, &mover, watch, seed).await;
         if let Err(wrong) = lived {
             panic!("LANDFALL_TEST_SEED={seed}: {wrong}\n  {plan:?}");
         }
@@ -101,7 +116,7 @@ fn plan(random: &mut Rng) -> Plan {
     .collect()
 }
 
-async fn live(site: &Site, mover: &Mover, seed: u64) -> (Plan, Result<(), String>) {
+async fn live(site: &Site, mover: &Mover, watch: Watch, seed: u64) -> (Plan, Result<(), String>) {
     let plan = plan(&mut Rng::with_seed(seed));
     let others = Arc::new(Others {
         s3: site.s3.clone(),
@@ -110,7 +125,7 @@ async fn live(site: &Site, mover: &Mover, seed: u64) -> (Plan, Result<(), String
         key: format!("in/{seed}.csv"),
         state: Mutex::new(State {
             plan: plan.clone(),
-            watch: Watch::new(true),
+            watch,
             upload: 0,
             looked: 0,
             due: vec![],
@@ -213,7 +228,7 @@ impl Others {
         let filed = format!("processed/{}", self.key);
         match act {
             Act::Upload => return self.upload(state).await,
-            Act::Delete => self.delete(&self.key).await,
+            Act::Delete => self.delete_version(&self.key, None).await,
             Act::PutInTheWay => {
                 if self.lying().await.iter().all(|lying| lying.at.key != filed) {
                     self.put(&filed, b"somebody's".to_vec()).await;
@@ -221,8 +236,10 @@ impl Others {
             }
             Act::ClearTheWay => {
                 let lying = self.lying().await;
-                if lying.iter().any(|lying| lying.bytes == b"somebody's") {
-                    self.delete(&filed).await;
+                let stranger = lying.iter().find(|lying| lying.bytes == b"somebody's");
+                if let Some(stranger) = stranger {
+                    self.delete_version(&filed, stranger.version.id.clone())
+                        .await;
                 }
             }
             Act::Kill => {}
@@ -252,9 +269,10 @@ impl Others {
         request.body(bytes.into()).send().await.unwrap();
     }
 
-    async fn delete(&self, key: &str) {
+    /// The key, or exactly one of its versions.
+    async fn delete_version(&self, key: &str, id: Option<String>) {
         let request = self.s3.delete_object().bucket(&self.bucket).key(key);
-        request.send().await.unwrap();
+        request.set_version_id(id).send().await.unwrap();
     }
 
     fn place(&self, key: &str) -> Location {
