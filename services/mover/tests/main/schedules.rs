@@ -6,7 +6,7 @@
 //! of all that is at rest goes on next: a request (done, refused, cut off before or after it was
 //! done, answered with an error within a success), a copy between its reading and its writing, a
 //! call of the journal, a replica's death, and what a dead one had asked for, carried out later.
-//! After every step, `watch` looks at the store itself.
+//! Of copies in parts each part is such a request, and several wait at once. After every step, `watch` looks at the store itself.
 //!
 //! `LANDFALL_TEST_SEED=n` lives through that one alone; `LANDFALL_TEST_SEEDS=n` through so many
 //! fresh ones.
@@ -25,7 +25,8 @@ use tokio::task::JoinSet;
 
 use self::rig::{Column, Rig};
 
-/// Schedules of each column, unless the environment wants others.
+/// Schedules of each column, unless the environment wants others; of copies in parts half as many,
+/// since a part is tried again for some seconds.
 const SCHEDULES: u64 = 100;
 
 /// Rigs at once: while the client of one waits before it tries again, others go on.
@@ -50,7 +51,12 @@ fn seeds(count: u64) -> Vec<u64> {
 }
 
 async fn live_through_all(column: Column) {
-    let seeds = Arc::new(seeds(SCHEDULES));
+    let count = if column.in_parts {
+        SCHEDULES / 2
+    } else {
+        SCHEDULES
+    };
+    let seeds = Arc::new(seeds(count));
     let next = Arc::new(AtomicUsize::new(0));
     let mut rigs = JoinSet::new();
     for _ in 0..RIGS.min(seeds.len()) {
@@ -72,28 +78,30 @@ async fn live_through_all(column: Column) {
 
 #[tokio::test]
 async fn no_schedule_loses_or_mixes_up_a_version_on_seaweedfs() {
-    let flavour = Flavour::SeaweedFs;
-    let versioned = false;
-    live_through_all(Column { flavour, versioned }).await;
+    live_through_all(Column::of(Flavour::SeaweedFs)).await;
 }
 
 #[tokio::test]
 async fn nor_on_aws_with_versions() {
-    let flavour = Flavour::Aws;
-    let versioned = true;
-    live_through_all(Column { flavour, versioned }).await;
+    live_through_all(Column::of(Flavour::Aws).versioned()).await;
 }
 
 #[tokio::test]
 async fn nor_on_minio_with_versions() {
-    let flavour = Flavour::MinIo;
-    let versioned = true;
-    live_through_all(Column { flavour, versioned }).await;
+    live_through_all(Column::of(Flavour::MinIo).versioned()).await;
 }
 
 #[tokio::test]
 async fn nor_on_versitygw() {
-    let flavour = Flavour::VersityGw;
-    let versioned = false;
-    live_through_all(Column { flavour, versioned }).await;
+    live_through_all(Column::of(Flavour::VersityGw)).await;
+}
+
+#[tokio::test]
+async fn nor_does_one_whose_copies_are_made_in_parts() {
+    live_through_all(Column::of(Flavour::SeaweedFs).in_parts()).await;
+}
+
+#[tokio::test]
+async fn nor_does_one_whose_copies_are_made_in_parts_with_versions() {
+    live_through_all(Column::of(Flavour::MinIo).versioned().in_parts()).await;
 }

@@ -302,12 +302,16 @@ impl<'a> Life<'a> {
             Fate::Cut,
             Fate::DoneAndCut,
         ];
-        if matches!(operation, Operation::CopyObject | Operation::DeleteObject) {
+        let copies = matches!(
+            operation,
+            Operation::CopyObject | Operation::UploadPartCopy | Operation::CompleteMultipartUpload
+        );
+        if copies || operation == Operation::DeleteObject {
             fates.push(Fate::DoneAndCut);
             fates.push(Fate::Refused(Refusal::ConditionalRequestConflict));
             fates.push(Fate::Refused(Refusal::PreconditionFailed));
         }
-        if operation == Operation::CopyObject {
+        if copies {
             fates.push(Fate::ErrorWithin { done: false });
             fates.push(Fate::ErrorWithin { done: true });
         }

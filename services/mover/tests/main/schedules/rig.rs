@@ -28,11 +28,38 @@ pub(super) const SOURCES: [&str; 2] = ["one", "two"];
 /// Where they are filed.
 pub(super) const TARGET: &str = "done";
 
+/// Of `upload 1`, which is copied in parts, the first has as much as the second.
+const PART: u64 = 4;
+
 /// The store of a schedule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     pub(super) flavour: Flavour,
-    pub(super) versioned: bool,
+    versioned: bool,
+    pub(super) in_parts: bool,
+}
+
+impl Column {
+    /// Buckets without versions, files that one request copies.
+    pub(super) fn of(flavour: Flavour) -> Self {
+        Self {
+            flavour,
+            versioned: false,
+            in_parts: false,
+        }
+    }
+
+    /// The buckets keep versions.
+    pub(super) fn versioned(mut self) -> Self {
+        self.versioned = true;
+        self
+    }
+
+    /// Files are copied in parts of a few bytes.
+    pub(super) fn in_parts(mut self) -> Self {
+        self.in_parts = true;
+        self
+    }
 }
 
 /// Used for one schedule after another, since starting replicas costs more than a schedule.
@@ -68,7 +95,7 @@ impl Rig {
                 replica,
                 turns: turn.clone(),
             });
-            let config = config(server.endpoint(), replica);
+            let config = config(column, server.endpoint(), replica);
             let journal = Arc::clone(&view) as Arc<dyn Journal>;
             let mover = Mover::start(&config, journal).await.unwrap();
             replicas.push((Arc::new(mover), view));
@@ -115,8 +142,12 @@ pub(super) async fn handle(
     mover.stored(&settled.event, Some(&answer)).await
 }
 
-fn config(endpoint: &str, replica: usize) -> Config {
+fn config(column: Column, endpoint: &str, replica: usize) -> Config {
     let mut config = Config::default();
+    if column.in_parts {
+        config.objects.copy_above = 0;
+        config.objects.copy_part = PART;
+    }
     config.objects.endpoint = Some(endpoint.to_owned());
     config.objects.access_key = Some(Secret::new(replica.to_string()));
     config.objects.secret_key = Some(Secret::new("secret"));
