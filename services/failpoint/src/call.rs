@@ -29,10 +29,20 @@ calls! {
     ObjectsGet = "objects.get",
     /// A page of a listing.
     ObjectsList = "objects.list",
-    /// Writing an object, or one of the requests of writing it in parts.
+    /// Writing an object, or a part of one.
     ObjectsPut = "objects.put",
     /// Copying an object.
     ObjectsCopy = "objects.copy",
+    /// Reading an object's tags, which a copy in parts carries by hand.
+    ObjectsTags = "objects.tags",
+    /// Beginning an object that comes in parts.
+    ObjectsBeginUpload = "objects.begin_upload",
+    /// Copying a part of an object.
+    ObjectsCopyPart = "objects.copy_part",
+    /// Making one object of its parts.
+    ObjectsCompleteUpload = "objects.complete_upload",
+    /// Giving the parts back.
+    ObjectsAbortUpload = "objects.abort_upload",
     /// Deleting an object.
     ObjectsDelete = "objects.delete",
     /// Whether a bucket keeps versions.

@@ -282,12 +282,13 @@ impl Operation {
             Self::Head => failpoint::Call::ObjectsHead,
             Self::Get => failpoint::Call::ObjectsGet,
             Self::List | Self::ListVersions => failpoint::Call::ObjectsList,
-            Self::Put
-            | Self::BeginUpload
-            | Self::SendPart
-            | Self::CompleteUpload
-            | Self::AbortUpload => failpoint::Call::ObjectsPut,
-            Self::Copy | Self::CopyPart | Self::Tags => failpoint::Call::ObjectsCopy,
+            Self::Put | Self::SendPart => failpoint::Call::ObjectsPut,
+            Self::Copy => failpoint::Call::ObjectsCopy,
+            Self::Tags => failpoint::Call::ObjectsTags,
+            Self::BeginUpload => failpoint::Call::ObjectsBeginUpload,
+            Self::CopyPart => failpoint::Call::ObjectsCopyPart,
+            Self::CompleteUpload => failpoint::Call::ObjectsCompleteUpload,
+            Self::AbortUpload => failpoint::Call::ObjectsAbortUpload,
             Self::Delete => failpoint::Call::ObjectsDelete,
             Self::Versioning => failpoint::Call::ObjectsVersioning,
             Self::Bucket => failpoint::Call::ObjectsBucket,

@@ -68,6 +68,8 @@ pub async fn run(seed: u64) -> Result<Summary> {
         .set("watcher.sweep_every", "1s")
         // Larger ones are read twice.
         .set("ingest.in_memory", 1_000)
+        // Some are copied in parts.
+        .set("objects.copy_above", 6_000)
         .set("objects.timeout", "3s")
         .set("notifier.retry_after", "1s")
         .set("notifier.smtp.timeout", "1s")

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use proto::User;
 use tests::{Installation, is_killed};
 
-use super::files::{Files, PROFILES, UNHEARD_OF};
+use super::files::{Files, LARGE, PROFILES, UNHEARD_OF};
 
 /// How long files are uploaded until a point is hit that was hit before.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -127,6 +127,7 @@ impl Chain {
             .set("nats.max_deliver", 10_000)
             .set("service.retry_after", "100ms")
             .set("service.tries", 40)
+            .set("objects.copy_above", LARGE)
             .config(PROFILES)
             .config_of(User::Watcher, UNHEARD_OF)
             .secured_mail()

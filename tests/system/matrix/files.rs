@@ -21,6 +21,9 @@ pub(super) const PROFILES: &str = "[[profiles]]\nname = \"corrected\"\n\
     [[profiles]]\nname = \"deleted\"\nkey = \"incoming/deleted/**\"\n\
     values = [\"value\"]\nmover = { after = \"delete\" }";
 
+/// Files of more bytes are copied in parts, of which there is one.
+pub(super) const LARGE: u32 = 500;
+
 /// What nobody takes for a time, in the bad files.
 const NO_TIME: &str = "yesterday";
 
@@ -46,6 +49,9 @@ pub(super) struct Files {
     bad: Vec<(Upload, String)>,
     /// Ends as `ingested`, and lies nowhere any more.
     deleted: Vec<(Upload, String)>,
+    /// Ends as `ingested`, under its tagged name in `processed/`: somebody's object has the plain one,
+    /// which is noticed when the parts are there. So they are given back, and copied again.
+    large: Vec<(Upload, String)>,
     /// Soon replaced by one of the good.
     replaced: Vec<(Upload, String)>,
     /// Ends as `failed`, and stays where it is.
@@ -54,6 +60,9 @@ pub(super) struct Files {
     /// out.
     ordered: HashMap<FileId, (u32, bool)>,
 }
+
+/// What lies where a large file was to go.
+const SOMEBODYS: &[u8] = b"somebody's";
 
 /// What is ordered, time after time.
 const ORDERS: [Command; 4] = [
@@ -91,6 +100,7 @@ impl Files {
             good: vec![],
             bad: vec![],
             deleted: vec![],
+            large: vec![],
             replaced: vec![],
             failing: vec![],
             ordered: HashMap::new(),
@@ -125,6 +135,9 @@ impl Files {
             let upload = landfall.put(&key, &deleted).await?;
             self.deleted.push((upload, deleted));
         }
+        if self.user == User::Mover && round % 3 == 1 {
+            self.put_large(landfall).await?;
+        }
 
         // The later upload has all readings of the earlier one, with other values.
         let key = format!("incoming/{round}-twice.csv");
@@ -137,6 +150,16 @@ impl Files {
         if !told_first {
             self.put_failing(landfall).await?;
         }
+        Ok(())
+    }
+
+    async fn put_large(&mut self, landfall: &Installation) -> Result<()> {
+        let key = format!("incoming/{}-large.csv", self.rounds);
+        let taken = format!("processed/{key}");
+        landfall.bucket.put(&taken, SOMEBODYS).await?;
+        let large = sample::csv(&format!("l-{}", self.rounds), 20, 1.0);
+        ensure!(large.len() > LARGE as usize, "it is copied in one request");
+        self.large.push((landfall.put(&key, &large).await?, large));
         Ok(())
     }
 
@@ -278,7 +301,8 @@ impl Files {
                 })
                 .await?;
         }
-        for (upload, _) in self.good.iter().chain(&self.bad).chain(&self.deleted) {
+        let all = self.good.iter().chain(&self.bad);
+        for (upload, _) in all.chain(&self.deleted).chain(&self.large) {
             landfall.ended(upload).await?;
         }
         for upload in &self.failing {
@@ -312,6 +336,12 @@ impl Files {
             let moved = last_moved(landfall, upload)?;
             ensure!(moved.outcome == MoveOutcome::Deleted, "{moved:?}");
         }
+        for (upload, content) in &self.large {
+            is_filed(landfall, upload, content, STORED, "processed").await?;
+            let taken = format!("processed/{}", upload.key);
+            let taken = landfall.bucket.get(&taken).await?;
+            ensure!(taken.as_deref() == Some(SOMEBODYS), "{upload:?}");
+        }
         for (upload, content) in &self.replaced {
             has_given_way(landfall, upload, content).await?;
         }
@@ -324,11 +354,13 @@ impl Files {
         self.mails_are_right(landfall).await
     }
 
-    /// No source is left but of what failed, and no copy lies there but where the last move of its
-    /// file says.
+    /// No source is left but of what failed, and nothing lies there but where the last move of its
+    /// file says, and what somebody else put there.
     async fn nothing_else_lies_there(&self, landfall: &Installation) -> Result<()> {
         let failing = self.failing.iter().map(|upload| upload.key.clone());
         let mut expected: HashSet<String> = failing.collect();
+        let large = self.large.iter();
+        expected.extend(large.map(|(upload, _)| format!("processed/{}", upload.key)));
         let mut last: HashMap<FileId, Moved> = HashMap::new();
         for seen in landfall.all() {
             if let Data::Moved(moved) = seen.event.data {
@@ -373,7 +405,8 @@ impl Files {
         let bad = self.bad.iter();
         let read_later = bad.filter(|(upload, _)| self.last_of(landfall, upload).0 > 0);
         let mut all = String::from("sensor_id,timestamp,value\n");
-        for (_, content) in good.chain(read_later).chain(&self.deleted) {
+        let others = self.deleted.iter().chain(&self.large);
+        for (_, content) in good.chain(read_later).chain(others) {
             let lines = content.lines().skip(1);
             for line in lines.filter(|line| !line.contains(NO_TIME)) {
                 all.push_str(line);

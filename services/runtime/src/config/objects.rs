@@ -40,7 +40,8 @@ pub struct Config {
     pub attempts: u32,
     /// Requests under way at once.
     pub connections: usize,
-    /// Objects of more bytes are copied in parts. At most 5 GiB, which one request of AWS's takes.
+    /// Objects of more bytes are copied in parts, however few. At most 5 GiB, which one request of
+    /// AWS's takes.
     pub copy_above: u64,
     /// Bytes of a part; more where an object would have more than 10,000.
     pub copy_part: u64,

@@ -123,14 +123,14 @@ fn objects(config: &Config) -> Result<(), Wrong> {
     positive("objects.timeout", objects.timeout)?;
     at_least("objects.attempts", objects.attempts, 1)?;
     at_least("objects.connections", objects.connections, 1)?;
-    for (setting, bytes) in [
-        ("objects.copy_above", objects.copy_above),
-        ("objects.copy_part", objects.copy_part),
-    ] {
-        if !(LEAST_PART..=MOST_COPIED).contains(&bytes) {
-            let what = format!("must be {LEAST_PART} (5 MiB) to {MOST_COPIED} (5 GiB), is {bytes}");
-            return Err(Wrong::new(setting, what));
-        }
+    let (above, part) = (objects.copy_above, objects.copy_part);
+    if above > MOST_COPIED {
+        let what = format!("must be at most {MOST_COPIED} (5 GiB), is {above}");
+        return Err(Wrong::new("objects.copy_above", what));
+    }
+    if !(LEAST_PART..=MOST_COPIED).contains(&part) {
+        let what = format!("must be {LEAST_PART} (5 MiB) to {MOST_COPIED} (5 GiB), is {part}");
+        return Err(Wrong::new("objects.copy_part", what));
     }
     readable("objects.ca_file", objects.ca_file.as_deref())?;
     match (&objects.access_key, &objects.secret_key) {
