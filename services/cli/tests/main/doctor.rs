@@ -2,11 +2,12 @@
 
 mod bed;
 mod gate;
+mod stranger;
 
 use std::process::Stdio;
 use std::time::Duration;
 
-use async_nats::jetstream::stream;
+use async_nats::jetstream::{consumer, stream};
 use jiff::SignedDuration;
 use proto::{User, user};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -334,6 +335,58 @@ async fn streams_and_consumers_that_differ_are_named_with_what_mends_them() {
         "nats: stream FILES: max_age is 3600s instead of 604800s",
         "run `landfall setup`",
     ]);
+}
+
+#[tokio::test]
+async fn a_consumer_that_differs_is_named() {
+    let bed = Bed::new().await;
+    let jetstream = bed.jetstream(User::Setup).await;
+    let files = jetstream.get_stream("FILES").await.unwrap();
+    let mover = files.consumer_info("mover").await.unwrap().config;
+    let fewer = consumer::Config {
+        max_deliver: mover.max_deliver - 1,
+        ..mover
+    };
+    files.create_consumer(fewer).await.unwrap();
+    bed.doctor(&[]).await.is_wrong(&[
+        "nats: consumer mover of FILES: max_deliver is ",
+        "run `landfall setup`",
+    ]);
+}
+
+/// That of the mail server is below, with the rest of what it may want.
+#[tokio::test]
+async fn an_authority_that_is_not_the_servers_is_named_by_its_setting() {
+    let bed = Bed::new().await;
+    let authority = stranger::authority(bed.place.folder.path());
+    let authority = format!("ca_file = \"{}\"", authority.display());
+    let server = async |greeting| format!("localhost:{}", stranger::server(greeting).await);
+
+    let store = format!("endpoint = \"http://{}\"", bed.gate.address);
+    let secured = format!("{authority}, endpoint = \"https://{}\"", server("").await);
+    bed.edit(&store, &secured);
+    bed.doctor(HASTY)
+        .await
+        .is_wrong(&["storage: list", "certificate", "`[objects] ca_file`"]);
+    bed.edit(&secured, &store);
+
+    let info = "INFO {\"server_id\":\"x\",\"version\":\"2.12.0\",\"proto\":1,\
+                \"headers\":true,\"max_payload\":1048576,\"tls_required\":true}\r\n";
+    let nats = format!("url = \"{}\"", bed.place.nats.url());
+    let secured = format!("{authority}\nurl = \"tls://{}\"", server(info).await);
+    bed.edit(&nats, &secured);
+    bed.doctor(HASTY)
+        .await
+        .is_wrong(&["nats: connection", "certificate", "`nats.ca_file`"]);
+    bed.edit(&secured, &nats);
+
+    let node = server("").await.replace("localhost", "127.0.0.1");
+    let cql = format!("cql = {{ nodes = [\"{node}\"], tls = true, {authority} }}");
+    bed.edit("[store]\n", &format!("[store]\nkind = \"cql\"\n{cql}\n"));
+    bed.doctor(HASTY)
+        .await
+        .is_wrong(&["store: journal of watcher", "`store.cql.ca_file`"])
+        .says("skipped", &["store: all else about it"]);
 }
 
 #[tokio::test]
