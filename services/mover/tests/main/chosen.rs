@@ -2,13 +2,14 @@
 
 use mover::Mover;
 use proto::event::{MoveOutcome, Stage};
-use runtime::Trouble;
+use proto::{Data, Event, User};
 use runtime::config::Profile;
 use runtime::config::mover::{After, Own};
+use runtime::{Step, Trouble};
 
 use crate::relay::When;
 use crate::replays::again;
-use crate::site::{Site, archived, die, ingested, rejected, run, site};
+use crate::site::{Site, archived, die, ingested, labels, rejected, run, site};
 
 async fn set(after: After) -> Site {
     let mut site = site().await;
@@ -209,6 +210,42 @@ async fn a_replay_of_a_file_that_was_left_leaves_it_and_one_of_a_copy_files_that
     assert_eq!(archived(&moved), "processed/in/filed.csv");
     let keys = site.keys(&site.bucket).await;
     assert_eq!(keys, ["in/left.csv", "processed/in/filed.csv"]);
+}
+
+/// Of two movers with one message one sees the source. The other one sees that somebody has deleted
+/// it meanwhile, and files the copy that a way before had left, which was given up on: the last one.
+/// Whichever answer is stored, neither takes it away.
+#[tokio::test]
+async fn of_two_who_leave_a_file_neither_takes_its_last_copy_away() {
+    for left_is_stored in [true, false] {
+        let site = set(After::Leave).await;
+        let (slow, fast) = (site.mover().await, site.mover().await);
+        let file = site.upload("in/a.csv", "the file").await;
+        let copy = "processed/in/a.csv";
+        site.put_labelled(&site.bucket, copy, "the file", &labels(&file))
+            .await;
+        let event = again(&file, 1, Stage::Move, false);
+        let mut held = site.relay.hold(1, When::Before);
+        let (filed, left) = tokio::join!(run(&slow, &event), async {
+            held.reached().await;
+            let left = run(&fast, &event).await;
+            site.delete("in/a.csv").await;
+            held.go();
+            left
+        });
+        let (filed, left) = (filed.unwrap(), left.unwrap());
+        assert_eq!(left.outcome, MoveOutcome::Left);
+        assert_eq!(archived(&filed), copy);
+        let outcome = if left_is_stored { &left } else { &filed };
+        let outcome = Data::Moved(outcome.clone());
+        let outcome = Event::new(User::Mover, outcome, jiff::Timestamp::UNIX_EPOCH);
+        for (mover, answer) in [(slow, filed), (fast, left)] {
+            let answer = Data::Moved(answer);
+            mover.stored(&outcome, Some(&answer)).await.unwrap();
+        }
+        assert_eq!(site.keys(&site.bucket).await, [copy], "{left_is_stored}");
+        assert_eq!(site.bytes(copy).await.as_deref(), Some("the file"));
+    }
 }
 
 async fn profiled() -> (Site, std::sync::Arc<Mover>) {
