@@ -50,6 +50,58 @@ fn google_tells_of_an_upload_without_the_tag_of_its_s3_interface() {
     );
 }
 
+/// Keys, each as AWS writes it in its records, and as MinIO and RustFS do.
+const ODD: [[&str; 3]; 8] = [
+    ["in/a b.csv", "in/a+b.csv", "in%2Fa+b.csv"],
+    ["in/a+b.csv", "in/a%2Bb.csv", "in%2Fa%2Bb.csv"],
+    ["in/a%2Bb.csv", "in/a%252Bb.csv", "in%2Fa%252Bb.csv"],
+    ["in/100%.csv", "in/100%25.csv", "in%2F100%25.csv"],
+    ["in/deep/er.csv", "in/deep/er.csv", "in%2Fdeep%2Fer.csv"],
+    [
+        "in/it's \"said\".csv",
+        "in/it%27s+%22said%22.csv",
+        "in%2Fit%27s+%22said%22.csv",
+    ],
+    [
+        "in/Größe.csv",
+        "in/Gr%C3%B6%C3%9Fe.csv",
+        "in%2FGr%C3%B6%C3%9Fe.csv",
+    ],
+    ["in/😀.csv", "in/%F0%9F%98%80.csv", "in%2F%F0%9F%98%80.csv"],
+];
+
+#[test]
+fn odd_keys_are_told_by_every_sender() {
+    let long = ["ü".repeat(512), "%C3%BC".repeat(512), "%C3%BC".repeat(512)];
+    assert_eq!(long[0].len(), 1_024);
+    let odd = ODD.map(|keys| keys.map(str::to_owned));
+    for [key, aws, minio] in odd.into_iter().chain([long]) {
+        let of_seaweedfs = format!("/buckets/sensors/{key}");
+        let record = "/Records/0/s3/object/key";
+        for (body, pointer, written) in [
+            (golden!("aws-put").as_slice(), record, &aws),
+            (golden!("minio-put"), record, &minio),
+            (golden!("rustfs-put"), record, &minio),
+            (golden!("ceph-put"), record, &key),
+            (golden!("versitygw-put"), record, &key),
+            (golden!("seaweedfs-create"), "/key", &of_seaweedfs),
+            (golden!("eventbridge-created"), "/detail/object/key", &key),
+            (golden!("r2-put"), "/object/key", &key),
+            (
+                golden!("gcs-finalize"),
+                "/message/attributes/objectId",
+                &key,
+            ),
+        ] {
+            let mut body: Value = serde_json::from_slice(body).unwrap();
+            *body.pointer_mut(pointer).unwrap() = json!(written);
+            assert_eq!(created(&bytes(&body)).key, key, "{body}");
+            let by_sns = told(&json!(body.to_string()));
+            assert_eq!(created(&by_sns).key, key, "{body}");
+        }
+    }
+}
+
 #[test]
 fn what_is_no_creation_is_something_else() {
     for (body, expected) in [
