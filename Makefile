@@ -34,6 +34,7 @@ test-stores: servers stores ## a file's whole way on MinIO and on versitygw, whi
 soak: servers cassandra ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep
 	@cargo test --package notifier --lib --locked -- --ignored
+	@PROPTEST_CASES=20000 cargo test --package watcher --package ingest --test main --locked -- any_bytes::
 	@LANDFALL_TEST_SEEDS=2000 cargo test --package mover --test main --locked -- schedules::
 	@cargo test --package tests --test system --locked -- --ignored
 	@LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
@@ -69,8 +70,8 @@ endif
 stores: # what test-stores runs on
 ifndef LANDFALL_SERVERS
 	@$(PYTHON) deploy/servers/go.py deploy/servers/stores.txt .landfall/stores
-endif
 	@$(PYTHON) deploy/servers/install.py .landfall/aws deploy/servers/aws.txt
+endif
 
 loaders: # what bench-ingest compares with
 	@$(PYTHON) deploy/servers/maven.py deploy/servers/dsbulk.xml .landfall/loaders/dsbulk

@@ -1,5 +1,6 @@
 //! The table, from bytes to readings.
 
+mod any_bytes;
 mod cells;
 mod gzip;
 mod header;

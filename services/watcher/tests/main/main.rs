@@ -7,6 +7,7 @@
     reason = "a test speaks to the servers itself"
 )]
 
+mod any_bytes;
 mod arrivals;
 mod backfill;
 mod bed;
