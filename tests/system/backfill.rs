@@ -1,6 +1,7 @@
 //! What was there before Landfall was.
 
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use proto::event::FoundBy;
@@ -79,6 +80,28 @@ fn what_lies_where_nobody_watches_goes_the_way_of_every_upload() {
             .await?;
         ensure!(landfall.all().len() > before);
         ensure!(landfall.rows()?.len() == 18, "{}", landfall.rows()?.len());
+        landfall.finish_unlisted().await
+    });
+}
+
+#[test]
+fn a_rate_is_kept() {
+    run(async {
+        let landfall = Installation::start().await?;
+        let mut uploads = Vec::new();
+        for name in ["one", "two", "three", "four"] {
+            uploads.push(old(&landfall, name).await?);
+        }
+        let from = format!("s3://{}/archive/", landfall.bucket.name);
+        let began = Instant::now();
+        let slowly = ["backfill", &from, "--rate", "2/s", "--yes"];
+        said(&landfall.landfall(User::Operator, &slowly).await?)?;
+        // Nobody waits before the first.
+        let least = Duration::from_millis(500 * 3);
+        ensure!(began.elapsed() >= least, "{:?}", began.elapsed());
+        for upload in &uploads {
+            landfall.ended(upload).await?;
+        }
         landfall.finish_unlisted().await
     });
 }
