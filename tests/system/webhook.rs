@@ -25,6 +25,9 @@ use super::limits::SHIPPED;
 const FLOOD: usize = 64;
 /// Files whose notifications it is made of.
 const FILES: usize = 40;
+/// Who has asked while JetStream is silent knows by then: five seconds for its turn, five for what
+/// JetStream may say, and as much again for a busy machine.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// Every one of them is posted over and over, each on connections of its own.
 async fn flood(
@@ -62,6 +65,49 @@ fn statuses(answers: &[(usize, Answer)]) -> BTreeMap<u16, usize> {
     statuses
 }
 
+/// Files of which nobody has heard.
+async fn upload(landfall: &Installation) -> Result<Vec<Upload>> {
+    let mut uploads = Vec::new();
+    for number in 0..FILES {
+        let content = sample::csv(&format!("flood {number}"), 2, 1.0);
+        let key = format!("incoming/flood/{number}.csv");
+        uploads.push(landfall.put(&key, content).await?);
+    }
+    Ok(uploads)
+}
+
+/// Notifications are taken again, are all stored, and each is that of a file that goes its whole way.
+async fn are_taken_again(landfall: &Installation, uploads: &[Upload]) -> Result<()> {
+    let said_200 = AtomicUsize::new(0);
+    let taken = landfall
+        .until("notifications are taken again", || async {
+            let answers = flood(landfall, uploads, 5).await.ok()?;
+            let ok = statuses(&answers).remove(&200).unwrap_or_default();
+            said_200.fetch_add(ok, Ordering::Relaxed);
+            let taken = |file| {
+                let of_file = answers.iter().filter(move |(other, _)| *other == file);
+                of_file.into_iter().any(|(_, answer)| answer.status == 200)
+            };
+            (0..uploads.len()).all(taken).then_some(statuses(&answers))
+        })
+        .await?;
+    println!("then {taken:?}");
+    let jetstream = landfall.jetstream_of(User::Operator).await?;
+    let storage = jetstream.get_stream(proto::stream::STORAGE.name).await?;
+    let stored = storage.cached_info().state.last_sequence;
+    let said_200 = said_200.into_inner();
+    ensure!(
+        stored >= said_200 as u64,
+        "{said_200} were taken, {stored} stored"
+    );
+    for upload in uploads {
+        landfall.ended(upload).await?;
+    }
+    let mails = landfall.mails()?.len();
+    ensure!(mails == FILES, "{mails} mails");
+    Ok(())
+}
+
 #[test]
 fn a_flood_without_jetstream_is_refused_and_what_was_taken_ends_as_a_file() {
     run(async {
@@ -70,12 +116,7 @@ fn a_flood_without_jetstream_is_refused_and_what_was_taken_ends_as_a_file() {
             .start()
             .await?;
         landfall.notifications(Fate::Lost);
-        let mut uploads = Vec::new();
-        for number in 0..FILES {
-            let content = sample::csv(&format!("flood {number}"), 2, 1.0);
-            let key = format!("incoming/flood/{number}.csv");
-            uploads.push(landfall.put(&key, content).await?);
-        }
+        let uploads = upload(&landfall).await?;
         landfall.kill_nats().await;
         let answers = flood(&landfall, &uploads, 250).await?;
         let refused = answers
@@ -84,33 +125,37 @@ fn a_flood_without_jetstream_is_refused_and_what_was_taken_ends_as_a_file() {
         ensure!(refused, "{:?}", statuses(&answers));
 
         landfall.restart_nats().await?;
-        let said_200 = AtomicUsize::new(0);
-        let taken = landfall
-            .until("notifications are taken again", || async {
-                let answers = flood(&landfall, &uploads, 5).await.ok()?;
-                let ok = statuses(&answers).remove(&200).unwrap_or_default();
-                said_200.fetch_add(ok, Ordering::Relaxed);
-                let taken = |file| {
-                    let of_file = answers.iter().filter(move |(other, _)| *other == file);
-                    of_file.into_iter().any(|(_, answer)| answer.status == 200)
-                };
-                (0..uploads.len()).all(taken).then_some(statuses(&answers))
-            })
+        are_taken_again(&landfall, &uploads).await?;
+        SHIPPED.hold(&landfall, User::Watcher)?;
+        landfall.finish().await
+    });
+}
+
+#[test]
+fn while_jetstream_is_silent_everybody_is_told_in_time_and_what_was_taken_ends_as_a_file() {
+    run(async {
+        let landfall = Installation::builder()
+            .set("watcher.sweep_every", "1h")
+            .start()
             .await?;
-        println!("then {taken:?}");
-        let jetstream = landfall.jetstream_of(User::Operator).await?;
-        let storage = jetstream.get_stream(proto::stream::STORAGE.name).await?;
-        let stored = storage.cached_info().state.last_sequence;
-        let said_200 = said_200.into_inner();
-        ensure!(
-            stored >= said_200 as u64,
-            "{said_200} were taken, {stored} stored"
-        );
-        for upload in &uploads {
-            landfall.ended(upload).await?;
+        landfall.notifications(Fate::Lost);
+        let uploads = upload(&landfall).await?;
+        landfall.silence_nats();
+        let began = Instant::now();
+        // More than are listened to at once.
+        let asked = (0..2 * FLOOD).map(async |number| {
+            let mut client = Client::connect(landfall.webhook()).await?;
+            let body = uploads[number % FILES].notification().to_string();
+            let answer = client.post("/events", landfall.token(), &body).await?;
+            anyhow::Ok((answer, began.elapsed()))
+        });
+        for (answer, took) in try_join_all(asked).await? {
+            let refused = answer.status == 503 && answer.head.contains("retry-after: 5");
+            ensure!(refused, "{answer:?}");
+            ensure!(took < SILENCE, "it took {took:?}");
         }
-        let mails = landfall.mails()?.len();
-        ensure!(mails == FILES, "{mails} mails");
+        landfall.wake_nats();
+        are_taken_again(&landfall, &uploads).await?;
         SHIPPED.hold(&landfall, User::Watcher)?;
         landfall.finish().await
     });

@@ -1,6 +1,7 @@
 //! What a test can take away from an installation, and give back.
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use proto::User;
 use toml::Value;
 
@@ -137,6 +138,16 @@ impl Installation {
     /// Kills the NATS server (SIGKILL).
     pub async fn kill_nats(&self) {
         self.site.nats.kill().await;
+    }
+
+    /// Stops the NATS server where it stands (SIGSTOP): its connections stay, and nothing is answered.
+    pub fn silence_nats(&self) {
+        self.site.nats.process().signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn wake_nats(&self) {
+        self.site.nats.process().signal(Signal::SIGCONT);
     }
 
     /// How many notifications a store that publishes them itself keeps for NATS.
