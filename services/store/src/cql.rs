@@ -12,6 +12,7 @@ mod durability;
 mod fault;
 mod fingerprint;
 mod gather;
+mod inserts;
 mod journal;
 mod known;
 mod outcomes;

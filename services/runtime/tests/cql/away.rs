@@ -22,7 +22,7 @@ const READINGS: i64 = 500;
 const MANY: i64 = 200_000;
 /// That a file has readings of.
 const SENSORS: i64 = 7;
-/// MiB that writing it may take beside its readings: the buffer has 4.
+/// MiB that writing it may take beside its readings: the buffer has 5.
 const BOUND: u64 = 24;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);

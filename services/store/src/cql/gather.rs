@@ -122,6 +122,12 @@ impl<R: Run> Gather<R> {
         Some((partition, runs))
     }
 
+    /// All that waits.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> impl Iterator<Item = &R> {
+        self.waiting.values().flat_map(|waiting| &waiting.runs)
+    }
+
     fn begin(&mut self, waiting: Waiting<R>) {
         self.clock += 1;
         self.since.insert(waiting.partition.clone(), self.clock);

@@ -1,25 +1,26 @@
 //! The way of readings to the database: through a bounded buffer, in which the rows of all files
 //! are gathered by partition, in so many requests at once.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use scylla::statement::prepared::PreparedStatement;
-use scylla::value::CqlTimestamp;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use super::batches::{BATCH, Batches};
-use super::cluster::{AT_ONCE, Cluster};
+use super::batches::BATCH;
+use super::cluster::AT_ONCE;
 use super::fault;
 use super::gather::{self, Gather, Partition};
 use crate::{Error, Result};
 
 /// Bytes that rows may take while they wait and are sent. Who finds no room waits, and reads no
 /// more meanwhile.
-const ROOM: usize = 4 << 20;
+const ROOM: usize = 5 << 20;
 /// What rows that come together take, beside each row: at worst they are all of a partition.
-const RUN: usize = 320;
+const RUN: usize = 448;
 
 /// A row, but for its partition and its file.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +33,9 @@ pub(super) struct Row {
 
 /// Rows of one write in one partition.
 #[derive(Debug)]
-struct Run {
-    file: Uuid,
-    rows: Vec<Row>,
+pub(super) struct Run {
+    pub(super) file: Uuid,
+    pub(super) rows: Vec<Row>,
     /// Tells who waits how many rows are durable.
     tell: UnboundedSender<Result<usize>>,
     _room: OwnedSemaphorePermit,
@@ -50,11 +51,25 @@ impl gather::Run for Run {
     }
 }
 
+/// Where the way leads.
+pub(super) trait Database: Send + Sync + 'static {
+    /// What people know it by.
+    fn name(&self) -> &str;
+
+    /// Writes a batch of one partition; all of it is durable when it returns, or it is an error.
+    fn insert(
+        &self,
+        partition: &Partition,
+        runs: &[Run],
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
 /// The way. There are as many senders as may be of use, and none while there is nothing to send.
-pub(super) struct Pipeline {
-    cluster: Arc<Cluster>,
-    batches: Batches,
+pub(super) struct Pipeline<D> {
+    database: D,
     room: Arc<Semaphore>,
+    /// Senders, at most.
+    at_once: usize,
     state: Mutex<State>,
 }
 
@@ -63,14 +78,17 @@ struct State {
     senders: usize,
 }
 
-impl Pipeline {
-    /// With the statement that inserts a reading: sensor, metric, bucket, time, value, file, write
-    /// timestamp.
-    pub(super) fn new(cluster: Arc<Cluster>, insert: PreparedStatement) -> Arc<Self> {
+impl<D: Database> Pipeline<D> {
+    pub(super) fn new(database: D) -> Arc<Self> {
+        Self::bounded(database, ROOM, AT_ONCE)
+    }
+
+    /// With room for so many bytes, and so many requests at once.
+    fn bounded(database: D, room: usize, at_once: usize) -> Arc<Self> {
         Arc::new(Self {
-            cluster,
-            batches: Batches::new(insert),
-            room: Arc::new(Semaphore::new(ROOM)),
+            database,
+            room: Arc::new(Semaphore::new(room)),
+            at_once,
             state: Mutex::new(State {
                 gather: Gather::new(BATCH),
                 senders: 0,
@@ -111,7 +129,7 @@ impl Pipeline {
     }
 
     fn given_up(&self) -> Error {
-        fault::away(self.cluster.name(), "sending readings ended early")
+        fault::away(self.database.name(), "sending readings ended early")
     }
 
     /// Puts rows where they are sent from, as soon as there is room for them.
@@ -131,7 +149,7 @@ impl Pipeline {
             _room: room,
         };
         state.gather.put(partition, run);
-        if state.senders < AT_ONCE {
+        if state.senders < self.at_once {
             state.senders += 1;
             tokio::spawn(Arc::clone(self).send_all());
         }
@@ -141,7 +159,7 @@ impl Pipeline {
     /// Sends batches until there are none.
     async fn send_all(self: Arc<Self>) {
         while let Some((partition, runs)) = self.next() {
-            let sent = self.send(&partition, &runs).await;
+            let sent = self.database.insert(&partition, &runs).await;
             for run in runs {
                 // Whoever has gone away need not know.
                 let _ = run.tell.send(sent.clone().map(|()| run.rows.len()));
@@ -158,21 +176,6 @@ impl Pipeline {
             state.senders -= 1;
         }
         next
-    }
-
-    /// Sends a batch of one partition, which the database writes as one.
-    async fn send(&self, partition: &Partition, runs: &[Run]) -> Result<()> {
-        let (sensor, metric) = (&*partition.sensor, &*partition.metric);
-        let bucket = CqlTimestamp(partition.bucket);
-        let rows = runs.iter().flat_map(|run| {
-            run.rows.iter().map(move |row| {
-                let time = CqlTimestamp(row.time);
-                let timestamp = row.write_timestamp;
-                (sensor, metric, bucket, time, row.value, run.file, timestamp)
-            })
-        });
-        let rows: Vec<_> = rows.collect();
-        self.cluster.batch(self.batches.of(rows.len()), &rows).await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::batches::{BATCH, Batches};
 use super::cluster::{Access, Cluster};
 use super::gather::Partition;
+use super::inserts::Inserts;
 use super::known::Known;
 use super::pipeline::{Pipeline, Row};
 use super::reader::Reader;
@@ -35,7 +36,7 @@ const COUNTED: usize = 2;
 /// which the database writes as one.
 pub struct Readings {
     cluster: Arc<Cluster>,
-    pipeline: Arc<Pipeline>,
+    pipeline: Arc<Pipeline<Inserts>>,
     bucket: Batches,
     written: Written,
     reader: Reader,
@@ -78,7 +79,7 @@ impl Readings {
         let mut files = cluster.prepare(&files).await?;
         files.set_page_size(PAGE);
         Ok(Self {
-            pipeline: Pipeline::new(Arc::clone(&cluster), reading),
+            pipeline: Pipeline::new(Inserts::new(Arc::clone(&cluster), reading)),
             bucket: Batches::new(cluster.prepare(&bucket).await?),
             written: Written::prepare(&cluster, plan).await?,
             reader: Reader::prepare(&cluster, plan, width).await?,

@@ -19,7 +19,7 @@ use crate::server;
 const SENSORS: i64 = 40;
 /// Seconds of a large file.
 const MANY: i64 = 5_000;
-/// MiB that writing it may take beside its readings: the buffer has 4.
+/// MiB that writing it may take beside its readings: the buffer has 5.
 const BOUND: u64 = 16;
 
 async fn readings() -> (Proxy, Arc<dyn Readings>) {
