@@ -19,10 +19,13 @@ use store::write_timestamp::{WriteTimestamps, first_of};
 const PLANS: usize = 2_000;
 /// Plans under way at once.
 const AT_ONCE: usize = 64;
-/// Files, sensors and seconds of one plan.
+/// Files, sensors, metrics and times of one plan.
 const FILES: u8 = 3;
 const SENSORS: u8 = 2;
-const SECONDS: u8 = 4;
+const METRICS: u8 = 2;
+const TIMES: u8 = 6;
+/// Times of one bucket, where the store has buckets of a day.
+const IN_A_BUCKET: u8 = 2;
 /// Rows of one part that may be there, of which each has a bit: all of them.
 const ALL: u8 = u8::MAX;
 
@@ -34,7 +37,7 @@ pub async fn of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way(sto
     let readings = |order: usize, replay: u32, seconds: std::ops::Range<u8>, value: f64| {
         let write_timestamp = first_of(second(orders[order]), replay) + 7;
         seconds
-            .map(|second| reading(0, (0, second), value, write_timestamp))
+            .map(|second| reading(0, (0, 0, second), value, write_timestamp))
             .collect::<Vec<_>>()
     };
     let before = |replay| first_of(second(orders[1]), replay);
@@ -42,7 +45,7 @@ pub async fn of_a_file_that_was_retracted_nothing_comes_back_but_a_later_way(sto
         let values: Vec<f64> = rows(&store, 0, 0)
             .await
             .into_iter()
-            .map(|row| row.1)
+            .map(|row| row.2)
             .collect();
         assert_eq!(values, expected);
     };
@@ -92,8 +95,8 @@ pub async fn a_retraction_looks_at_every_page(stores: &impl Stores) {
     assert_eq!(store.retract(id(0, 2), 2).await.unwrap(), 0);
 }
 
-/// Sensor and second.
-type Cell = (u8, u8);
+/// Sensor, metric and which time.
+type Cell = (u8, u8, u8);
 
 /// One way of a file: its readings, in the parts in which they are written.
 type Parts = Vec<BTreeMap<Cell, f64>>;
@@ -121,8 +124,9 @@ struct Plan {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let cell = (0..SENSORS, 0..SECONDS);
-    let part = prop::collection::btree_map(cell, -1e9..1e9_f64, 0..5);
+    let cell = (0..SENSORS, 0..METRICS, 0..TIMES);
+    // As many as `rows` has bits.
+    let part = prop::collection::btree_map(cell, -1e9..1e9_f64, 0..=8);
     let way = prop::collection::vec(part, 1..4);
     let file = prop::collection::vec(way, 1..4);
     let files = prop::collection::vec(file, usize::from(FILES));
@@ -139,7 +143,8 @@ fn plans() -> impl Strategy<Value = Plan> {
     (files, steps).prop_map(|(files, steps)| Plan { files, steps })
 }
 
-/// Against a model, thousands of plans: random files, lines and ways, in any order and any number of
+/// Against a model, thousands of plans: random files, lines and ways, of several metrics and over
+/// several buckets, in any order and any number of
 /// times, broken off between two parts or within one and begun again, retracted in between and
 /// written later.
 pub async fn whatever_is_written_and_retracted_in_whatever_order_is_as_the_model_has_it(
@@ -282,12 +287,12 @@ fn begun(all: &Parts, parts: usize, rows: u8) -> Parts {
 }
 
 async fn check(store: &Arc<dyn Readings>, number: u32, model: &Model) -> Result<(), String> {
-    let held = |cell: Cell| model.0.get(&cell).and_then(|(_, reading)| *reading);
     for sensor in 0..SENSORS {
-        let expected: Vec<(i64, f64, FileId)> = (0..SECONDS)
-            .filter_map(|second| {
-                let (value, file) = held((sensor, second))?;
-                Some((second.into(), value, id(number, file)))
+        let cells = model.0.iter().filter(|((of, ..), _)| *of == sensor);
+        let expected: Vec<Row> = cells
+            .filter_map(|((_, metric, at), (_, reading))| {
+                let (value, file) = (*reading)?;
+                Some((name_of(*metric), time(*at), value, id(number, file)))
             })
             .collect();
         let found = rows(store, number, sensor).await;
@@ -308,15 +313,21 @@ async fn check(store: &Arc<dyn Readings>, number: u32, model: &Model) -> Result<
     Ok(())
 }
 
-/// Second, value and file of a sensor's readings, the oldest first.
-async fn rows(store: &Arc<dyn Readings>, number: u32, sensor: u8) -> Vec<(i64, f64, FileId)> {
+/// Metric, time, value and file.
+type Row = (String, Timestamp, f64, FileId);
+
+/// A sensor's readings by metric, the oldest first.
+async fn rows(store: &Arc<dyn Readings>, number: u32, sensor: u8) -> Vec<Row> {
     let query = Query {
         sensor: name(number, sensor),
         ..Query::default()
     };
     let rows = store.page(&query, None, 1_000).await.unwrap().into_iter();
-    let rows = rows.map(|row| (row.time.as_second(), row.value, row.file));
-    rows.rev().collect()
+    let rows = rows.map(|row| (row.metric, row.time, row.value, row.file));
+    let mut rows: Vec<Row> = rows.collect();
+    assert!(rows.is_sorted_by(|one, next| one.1 >= next.1), "{rows:?}");
+    rows.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1)));
+    rows
 }
 
 /// Each plan has sensors of its own, so that one database is enough.
@@ -324,11 +335,21 @@ fn name(number: u32, sensor: u8) -> String {
     format!("plan {number}, sensor {sensor}")
 }
 
-fn reading(number: u32, (sensor, at): Cell, value: f64, write_timestamp: i64) -> Reading {
+fn name_of(metric: u8) -> String {
+    format!("metric {metric}")
+}
+
+/// Some a day, over several days.
+fn time(at: u8) -> Timestamp {
+    const DAY: i64 = 24 * 60 * 60;
+    second(i64::from(at / IN_A_BUCKET) * DAY + i64::from(at % IN_A_BUCKET))
+}
+
+fn reading(number: u32, (sensor, metric, at): Cell, value: f64, write_timestamp: i64) -> Reading {
     Reading {
         sensor: name(number, sensor).into(),
-        metric: "value".into(),
-        time: second(at.into()),
+        metric: name_of(metric).into(),
+        time: time(at),
         value,
         write_timestamp,
     }
