@@ -1,5 +1,5 @@
-//! The database of readings and journals is killed while rows of many files are written, and comes
-//! back.
+//! The database of readings and journals, or one of its two nodes, is killed while rows of many files
+//! are written, and comes back.
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,7 +20,7 @@ use scylla::client::session_builder::SessionBuilder;
 use scylla::value::CqlTimestamp;
 use servers::Cassandra;
 use servers::cassandra::Options;
-use tests::{Installation, Kind, Upload, run};
+use tests::{Installation, Kind, PATIENCE, Upload, run, until};
 
 /// Rows of the large file, which is read in parts, and of each small one.
 const LARGE: u32 = 160_000;
@@ -44,74 +44,110 @@ const BOUND: u64 = 64 + SLOTS as u64 + MEMORY;
 fn rows_that_are_being_written_while_the_database_is_killed_are_all_there_in_the_end() {
     run(async {
         let folder = tempfile::tempdir()?;
-        let mut cassandra = Cassandra::start(folder.path(), Options::default()).await?;
-        let node = cassandra.address();
-        let landfall = Installation::builder()
-            .patience(Duration::from_secs(300))
-            // Not that of all tests, which nobody may kill.
-            .database(Kind::Sqlite)
-            .config(format!(
-                "[store]\nkind = \"cql\"\ncql.nodes = [\"{node}\"]\n\
-                 [service]\nslots = {SLOTS}\n\
-                 [ingest]\nmemory = {}\nin_memory = 40_000\nrefused_rows = {}\n",
-                MEMORY << 20,
-                1 << 20,
-            ))
-            .start()
-            .await?;
-        let session = SessionBuilder::new().known_node(&node).build().await?;
-        let files = files();
-        let mut uploads = vec![files[0].put(&landfall).await?];
-        let some = landfall.until("the first rows", || async {
-            let rows = rows(&session, " LIMIT 1").await.ok()?;
-            (!rows.is_empty()).then_some(())
-        });
-        some.await?;
-        // It stands still until all the small ones have arrived.
-        signal(&landfall, Signal::SIGSTOP)?;
-        for file in &files[1..] {
-            uploads.push(file.put(&landfall).await?);
-        }
-        for upload in &uploads {
-            landfall.said(upload, What::Arrived).await?;
-        }
-        signal(&landfall, Signal::SIGCONT)?;
-        let many = landfall.until("many files in work", || async {
-            let name = "landfall_messages_in_progress";
-            let count = landfall.metric(User::Ingest, name, "FILES").await.ok()?;
-            (count >= MANY).then_some(count)
-        });
-        let count = many.await?;
-        cassandra.kill().await;
-        println!("ingest had {count} files in work");
-        ensure!(
-            !landfall.way(&uploads[0]).contains(&What::Ingested),
-            "it was over too soon"
-        );
-        let outage = landfall.until("ingest to notice", || async {
-            let outage = landfall.metric(User::Ingest, "landfall_outage", "").await;
-            (outage.ok()? >= 1.0).then_some(())
-        });
-        outage.await?;
-        cassandra.restart().await?;
-        for (file, upload) in files.iter().zip(&uploads) {
-            landfall.ended(upload).await?;
-            let report = landfall.moved(upload).await?.report;
-            let rows = u64::from(file.rows);
-            ensure!(
-                (report.read, report.stored) == (rows, rows),
-                "{}: {report:?}",
-                file.name
-            );
-        }
-        let session = SessionBuilder::new().known_node(&node).build().await?;
-        let expected: BTreeMap<_, _> = files.iter().flat_map(File::readings).collect();
-        ensure!(rows(&session, "").await? == expected, "rows are wrong");
-        let peak = landfall.peak(User::Ingest)?;
-        println!("ingest had {peak} MiB at most (VmHWM), and may have {BOUND}");
-        ensure!(peak <= BOUND, "ingest had {peak} MiB");
-        landfall.finish().await
+        let node = Cassandra::start(folder.path(), Options::default()).await?;
+        goes_on_after_the_death_of_the_last(vec![node]).await
     });
+}
+
+/// Of everything there are two replicas, and both have to acknowledge.
+#[test]
+#[ignore = "starts two nodes; `make soak` runs it"]
+fn rows_that_are_being_written_while_one_of_two_nodes_is_killed_are_all_there_in_the_end() {
+    run(async {
+        let folder = tempfile::tempdir()?;
+        let options = Options::default();
+        let first = Cassandra::start(&folder.path().join("1"), options.clone()).await?;
+        let second = first.join(&folder.path().join("2"), options).await?;
+        let session = connect(&first).await?;
+        let known = until(PATIENCE, || async {
+            let peers = session
+                .query_unpaged("SELECT peer FROM system.peers_v2", ())
+                .await;
+            let peers = peers.ok()?.into_rows_result().ok()?;
+            (peers.rows_num() == 1).then_some(())
+        });
+        known.await.context("the nodes do not know each other")?;
+        goes_on_after_the_death_of_the_last(vec![first, second]).await
+    });
+}
+
+async fn connect(node: &Cassandra) -> Result<Session> {
+    Ok(SessionBuilder::new()
+        .known_node(node.address())
+        .build()
+        .await?)
+}
+
+async fn goes_on_after_the_death_of_the_last(mut nodes: Vec<Cassandra>) -> Result<()> {
+    let node = nodes[0].address();
+    let replicas = nodes.len();
+    let landfall = Installation::builder()
+        .patience(Duration::from_secs(300))
+        // Not that of all tests, which nobody may kill.
+        .database(Kind::Sqlite)
+        .config(format!(
+            "[store]\nkind = \"cql\"\ncql.nodes = [\"{node}\"]\n\
+             cql.replication = {{ datacenter1 = {replicas} }}\n\
+             [service]\nslots = {SLOTS}\n\
+             [ingest]\nmemory = {}\nin_memory = 40_000\nrefused_rows = {}\n",
+            MEMORY << 20,
+            1 << 20,
+        ))
+        .start()
+        .await?;
+    let session = connect(&nodes[0]).await?;
+    let files = files();
+    let mut uploads = vec![files[0].put(&landfall).await?];
+    let some = landfall.until("the first rows", || async {
+        let rows = rows(&session, " LIMIT 1").await.ok()?;
+        (!rows.is_empty()).then_some(())
+    });
+    some.await?;
+    // It stands still until all the small ones have arrived.
+    signal(&landfall, Signal::SIGSTOP)?;
+    for file in &files[1..] {
+        uploads.push(file.put(&landfall).await?);
+    }
+    for upload in &uploads {
+        landfall.said(upload, What::Arrived).await?;
+    }
+    signal(&landfall, Signal::SIGCONT)?;
+    let many = landfall.until("many files in work", || async {
+        let name = "landfall_messages_in_progress";
+        let count = landfall.metric(User::Ingest, name, "FILES").await.ok()?;
+        (count >= MANY).then_some(count)
+    });
+    let count = many.await?;
+    let last = nodes.len() - 1;
+    nodes[last].kill().await;
+    println!("ingest had {count} files in work");
+    ensure!(
+        !landfall.way(&uploads[0]).contains(&What::Ingested),
+        "it was over too soon"
+    );
+    let outage = landfall.until("ingest to notice", || async {
+        let outage = landfall.metric(User::Ingest, "landfall_outage", "").await;
+        (outage.ok()? >= 1.0).then_some(())
+    });
+    outage.await?;
+    nodes[last].restart().await?;
+    for (file, upload) in files.iter().zip(&uploads) {
+        landfall.ended(upload).await?;
+        let report = landfall.moved(upload).await?.report;
+        let rows = u64::from(file.rows);
+        ensure!(
+            (report.read, report.stored) == (rows, rows),
+            "{}: {report:?}",
+            file.name
+        );
+    }
+    let session = connect(&nodes[0]).await?;
+    let expected: BTreeMap<_, _> = files.iter().flat_map(File::readings).collect();
+    ensure!(rows(&session, "").await? == expected, "rows are wrong");
+    let peak = landfall.peak(User::Ingest)?;
+    println!("ingest had {peak} MiB at most (VmHWM), and may have {BOUND}");
+    ensure!(peak <= BOUND, "ingest had {peak} MiB");
+    landfall.finish().await
 }
 
 /// Sends ingest a signal.
