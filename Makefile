@@ -40,6 +40,7 @@ soak: servers cassandra ## what takes minutes: the models much further, every ki
 	@LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 	@LANDFALL_TEST_STORE=cql cargo test --package tests --test system --locked -- --ignored matrix::
 	@LANDFALL_TEST_STORE=cql LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
+	@LANDFALL_TEST_STORE=cql cargo test --package tests --test system --locked -- --ignored limits::large::
 
 lint: ## formatting, and everything that clippy and the compiler warn of
 	@cargo fmt --all --check
