@@ -86,7 +86,7 @@ impl Cassandra {
     }
 
     /// Whether wires can be before it. Who comes by a wire is told where the nodes are, and connects
-    /// to them there, at the port of the wire.
+    /// to them there: at the port of the wire, unless it is `ScyllaDB`, which names one for each shard.
     fn takes_wires(&self) -> bool {
         let state = self.session.get_cluster_state();
         let mut nodes = state.get_nodes_info().iter();

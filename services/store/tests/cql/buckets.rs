@@ -6,8 +6,6 @@ use conformance::readings;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use proto::FileId;
-use scylla::client::session::Session;
-use scylla::client::session_builder::SessionBuilder;
 use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::value::CqlTimestamp;
 use store::Readings;
@@ -16,7 +14,7 @@ use store::readings::{Query, Reading, Stored};
 use uuid::Uuid;
 
 use crate::keyspaces::{Keyspaces, plan};
-use crate::server;
+use crate::server::session;
 
 fn small_buckets() -> Keyspaces {
     Keyspaces::of(Plan {
@@ -138,12 +136,6 @@ async fn many_buckets_of_uneven_metrics_are_read_whole_and_in_order() {
             .map(|row| (row.time.as_second(), row.metric));
         assert_eq!(all.collect::<Vec<_>>(), expected, "in pages of {size}");
     }
-}
-
-/// The driver alone.
-async fn session() -> Session {
-    let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
-    session.build().await.unwrap()
 }
 
 fn reading_of(sensor: &str) -> Reading {

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use conformance::journal::event;
+use faulty_cql::{Proxy, Trouble};
 use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use proto::FileId;
@@ -13,7 +14,6 @@ use store::readings::{Query, Reading};
 use store::{Error, Journal, Readings};
 
 use crate::keyspaces::Keyspaces;
-use crate::proxy::{Proxy, Trouble};
 use crate::server;
 
 const SENSORS: i64 = 40;
@@ -23,19 +23,23 @@ const MANY: i64 = 5_000;
 const BOUND: u64 = 16;
 
 async fn readings() -> (Proxy, Arc<dyn Readings>) {
-    let server = server::access().await;
-    let proxy = Proxy::start(&server.nodes[0]).await;
+    let server = server::access_for_wires().await;
+    let proxy = Proxy::start(&server.nodes[0]).await.unwrap();
     let keyspaces = Keyspaces::new();
     keyspaces.readings(&server).await;
-    let readings = keyspaces.readings(&server::access_to(&proxy.address)).await;
+    let readings = keyspaces
+        .readings(&server::access_to(&proxy.address.to_string()))
+        .await;
     (proxy, readings)
 }
 
 /// A journal, behind the same wire.
 async fn journal(proxy: &Proxy) -> Arc<dyn Journal> {
     let keyspaces = Keyspaces::new();
-    keyspaces.journal(&server::access().await).await;
-    keyspaces.journal(&server::access_to(&proxy.address)).await
+    keyspaces.journal(&server::access_for_wires().await).await;
+    keyspaces
+        .journal(&server::access_to(&proxy.address.to_string()))
+        .await
 }
 
 fn file(number: i64) -> FileId {
@@ -117,7 +121,7 @@ async fn a_large_file_takes_little_memory_however_busy_the_node_is() {
     const ALONE: &str = "LANDFALL_TEST_STORE_ALONE";
     const NAME: &str = "busy::a_large_file_takes_little_memory_however_busy_the_node_is";
     if std::env::var(ALONE).is_err() {
-        let server = &server::access().await.nodes[0];
+        let server = &server::access_for_wires().await.nodes[0];
         let mut alone = Command::new(std::env::current_exe().unwrap());
         alone.args([NAME, "--exact", "--nocapture"]);
         alone.env(ALONE, "").env("LANDFALL_TEST_CQL", server);

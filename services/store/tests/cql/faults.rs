@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use conformance::journal::event;
+use faulty_cql::Proxy;
 use jiff::Timestamp;
 use proto::FileId;
 use servers::Cassandra;
@@ -12,7 +13,6 @@ use store::readings::Reading;
 use store::{Error, Journal, Readings};
 
 use crate::keyspaces::Keyspaces;
-use crate::proxy::Proxy;
 use crate::server;
 
 /// Of one file.
@@ -118,9 +118,9 @@ async fn what_is_written_while_the_server_is_killed_is_there_when_it_is_back() {
 /// A node that is stopped, or a wire that passes nothing on: the driver would wait for minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_takes_connections_and_says_nothing_is_away_before_long() {
-    let silent = Proxy::silent().await;
+    let silent = Proxy::silent().await.unwrap();
     let plan = Keyspaces::new().plan;
-    let access = server::access_to(&silent.address);
+    let access = server::access_to(&silent.address.to_string());
     let opening = store::cql::Readings::open(&access, &plan);
     let opened = tokio::time::timeout(Duration::from_secs(45), opening).await;
     let opened = opened.expect("it gives up").err();

@@ -6,12 +6,12 @@ mod deaths;
 use std::sync::Arc;
 
 use conformance::journal::event;
+use faulty_cql::{Loss, Proxy};
 use jiff::Timestamp;
 use store::Journal;
 use store::journal::{Cell, Register};
 
 use crate::keyspaces::Keyspaces;
-use crate::proxy::{Loss, Proxy};
 use crate::server;
 
 /// Does something again and again, each time losing the next of its executions, until it has none
@@ -39,11 +39,13 @@ where
 }
 
 async fn journal() -> (Proxy, Arc<dyn Journal>) {
-    let server = server::access().await;
-    let proxy = Proxy::start(&server.nodes[0]).await;
+    let server = server::access_for_wires().await;
+    let proxy = Proxy::start(&server.nodes[0]).await.unwrap();
     let keyspaces = Keyspaces::new();
     keyspaces.journal(&server).await;
-    let journal = keyspaces.journal(&server::access_to(&proxy.address)).await;
+    let journal = keyspaces
+        .journal(&server::access_to(&proxy.address.to_string()))
+        .await;
     (proxy, journal)
 }
 

@@ -12,6 +12,5 @@ mod expiry;
 mod faults;
 mod keyspaces;
 mod lost;
-mod proxy;
 mod schema;
 mod server;

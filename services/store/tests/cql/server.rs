@@ -1,9 +1,14 @@
 //! The server of all tests.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use scylla::client::session::Session;
+use scylla::client::session_builder::SessionBuilder;
+use scylla::cluster::Node;
 use servers::Cassandra;
 use servers::cassandra::Options;
 use store::cql::Access;
@@ -12,28 +17,46 @@ use tokio::sync::OnceCell;
 /// Names a server that is there already.
 const RUNNING: &str = "LANDFALL_TEST_CQL";
 
-struct Server {
-    address: String,
-    _started: Option<(File, Cassandra)>,
-}
-
 /// How the server is reached that all tests of this process share.
 pub(crate) async fn access() -> Access {
-    static SERVER: OnceCell<Server> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| async {
-        if let Ok(address) = std::env::var(RUNNING) {
-            return Server {
-                address,
-                _started: None,
-            };
-        }
-        let (lock, cassandra) = start().await;
-        Server {
-            address: cassandra.address(),
-            _started: Some((lock, cassandra)),
-        }
-    });
-    access_to(&server.await.address)
+    match std::env::var(RUNNING) {
+        Ok(address) => access_to(&address),
+        Err(_) => own().await,
+    }
+}
+
+/// The same of a server that wires can be before: drivers find it at 127.0.0.1, and are told of no
+/// other ports, as they are by `ScyllaDB` of one for each shard. Another that the environment names
+/// is passed by for a Cassandra of the tests' own.
+pub(crate) async fn access_for_wires() -> Access {
+    let access = access().await;
+    let session = session().await;
+    let state = session.get_cluster_state();
+    let takes_wires =
+        |node: &Arc<Node>| node.address.ip() == Ipv4Addr::LOCALHOST && node.sharder().is_none();
+    if state.get_nodes_info().iter().all(takes_wires) {
+        access
+    } else {
+        own().await
+    }
+}
+
+/// Plain CQL, on the server of all tests.
+pub(crate) async fn session() -> Session {
+    let session = SessionBuilder::new().known_nodes(access().await.nodes);
+    session.build().await.unwrap()
+}
+
+/// Whether that is `ScyllaDB`.
+pub(crate) async fn is_scylla() -> bool {
+    let state = session().await.get_cluster_state();
+    let mut nodes = state.get_nodes_info().iter();
+    nodes.any(|node| node.sharder().is_some())
+}
+
+async fn own() -> Access {
+    static OWN: OnceCell<(File, Cassandra)> = OnceCell::const_new();
+    access_to(&OWN.get_or_init(start).await.1.address())
 }
 
 /// How a server at this address is reached.

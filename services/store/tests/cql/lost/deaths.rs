@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use conformance::journal::event;
+use faulty_cql::Proxy;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use proto::{Event, FileId};
@@ -16,7 +17,6 @@ use store::readings::{Query, Reading};
 use store::{Journal, Readings};
 
 use crate::keyspaces::{Keyspaces, SERVICE};
-use crate::proxy::Proxy;
 use crate::server;
 
 /// What a process does, again and again, each time about something else: a number.
@@ -44,13 +44,15 @@ trait Work {
 /// answer has, is the same to the server as before the next. Who takes over is one that lives on.
 /// Answers how many requests it takes.
 async fn dying_at_each(work: &impl Work) -> usize {
-    let server = server::access().await;
+    let server = server::access_for_wires().await;
     let alive = work.open(&server).await;
     for passed in 0.. {
         let number = passed as u64;
         work.prepare(&alive, number).await;
-        let proxy = Proxy::start(&server.nodes[0]).await;
-        let doomed = work.open(&server::access_to(&proxy.address)).await;
+        let proxy = Proxy::start(&server.nodes[0]).await.unwrap();
+        let doomed = work
+            .open(&server::access_to(&proxy.address.to_string()))
+            .await;
         proxy.doom(passed);
         let died = tokio::select! {
             biased;
@@ -301,7 +303,7 @@ struct Forget {
 
 impl Forget {
     async fn new(renews: bool) -> Self {
-        let session = SessionBuilder::new().known_nodes(server::access().await.nodes);
+        let session = SessionBuilder::new().known_nodes(server::access_for_wires().await.nodes);
         Self {
             keyspaces: Keyspaces::new(),
             session: session.build().await.unwrap(),
