@@ -25,8 +25,9 @@ demo: build servers ## the same, ending by itself; last comes the file's record 
 test: servers cassandra ## the tests, on real servers; what takes long is in soak
 	@cargo test --workspace --locked -- --test-threads=$(THREADS)
 
-test-cql: servers cassandra ## the whole-system tests once more, on CQL
+test-cql: servers cassandra ## the whole-system tests once more, on CQL, and those that are of CQL alone
 	@LANDFALL_TEST_STORE=cql cargo test --workspace --test system --locked -- --test-threads=$(THREADS)
+	@cargo test --workspace --test system --locked -- --test-threads=$(THREADS) --ignored busy_database::
 
 test-stores: servers stores ## a file's whole way on MinIO and on versitygw, which publish their notifications to NATS
 	@cargo test --workspace --test stores --test main --locked -- --ignored --test-threads=$(THREADS)
@@ -39,8 +40,8 @@ soak: servers cassandra ## what takes minutes: the models much further, every ki
 	@cargo test --package tests --test system --locked -- --ignored
 	@LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 	@LANDFALL_TEST_STORE=cql cargo test --package tests --test system --locked -- --ignored matrix::
-	@LANDFALL_TEST_STORE=cql LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 	@LANDFALL_TEST_STORE=cql cargo test --package tests --test system --locked -- --ignored limits::large::
+	@LANDFALL_TEST_STORE=cql LANDFALL_TEST_SEEDS=$(SEEDS) cargo test --package tests --test system --locked -- chaos::
 
 lint: ## formatting, and everything that clippy and the compiler warn of
 	@cargo fmt --all --check

@@ -45,6 +45,7 @@ pub(crate) struct Wire {
     forecast: watch::Sender<Forecast>,
     cuts: Arc<AtomicU64>,
     asked: Arc<AtomicU64>,
+    answered: Arc<AtomicU64>,
 }
 
 impl Wire {
@@ -58,8 +59,10 @@ impl Wire {
             forecast,
             cuts: Arc::default(),
             asked: Arc::default(),
+            answered: Arc::default(),
         };
         let (cuts, asked) = (Arc::clone(&wire.cuts), Arc::clone(&wire.asked));
+        let answered = Arc::clone(&wire.answered);
         let mut random = fastrand::Rng::with_seed(seed);
         tokio::spawn(async move {
             for number in 0_u64.. {
@@ -79,9 +82,13 @@ impl Wire {
                     random: random.fork(),
                     left: None,
                     cuts: Arc::clone(&cuts),
-                    asked: Some(Arc::clone(&asked)),
+                    counts: Counts::Pieces(Arc::clone(&asked)),
                 };
-                tokio::spawn(connect(client, port, line));
+                let back = Line {
+                    counts: Counts::Bytes(Arc::clone(&answered)),
+                    ..line.clone()
+                };
+                tokio::spawn(connect(client, port, line, back));
             }
         });
         Ok(wire)
@@ -101,9 +108,14 @@ impl Wire {
     pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
+
+    /// How many bytes the server has said.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
 }
 
-async fn connect(client: TcpStream, port: u16, mut line: Line) {
+async fn connect(client: TcpStream, port: u16, mut line: Line, back: Line) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
         return;
     };
@@ -111,10 +123,6 @@ async fn connect(client: TcpStream, port: u16, mut line: Line) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let back = Line {
-        asked: None,
-        ..line.clone()
-    };
     line.random = line.random.fork();
     // Either end takes the other with it.
     tokio::select! {
@@ -132,8 +140,25 @@ struct Line {
     /// Bytes until it is cut, once that is known.
     left: Option<u64>,
     cuts: Arc<AtomicU64>,
+    counts: Counts,
+}
+
+/// What is counted of what comes to a wire.
+#[derive(Clone, Debug)]
+enum Counts {
     /// On the way to the server.
-    asked: Option<Arc<AtomicU64>>,
+    Pieces(Arc<AtomicU64>),
+    /// On the way back.
+    Bytes(Arc<AtomicU64>),
+}
+
+impl Counts {
+    fn add(&self, bytes: usize) {
+        match self {
+            Self::Pieces(count) => count.fetch_add(1, Ordering::Relaxed),
+            Self::Bytes(count) => count.fetch_add(bytes as u64, Ordering::Relaxed),
+        };
+    }
 }
 
 impl Line {
@@ -144,9 +169,7 @@ impl Line {
             if read == 0 {
                 return Ok(());
             }
-            if let Some(asked) = &self.asked {
-                asked.fetch_add(1, Ordering::Relaxed);
-            }
+            self.counts.add(read);
             let passes = self.passes(read).await?;
             to.write_all(&buffer[..passes]).await?;
             if passes < read {
@@ -247,7 +270,7 @@ mod tests {
         server.read_exact(&mut [0; 4]).await?;
         server.write_all(b"pong").await?;
         client.read_exact(&mut [0; 4]).await?;
-        assert_eq!(wire.asked(), 2);
+        assert_eq!((wire.asked(), wire.answered()), (2, 4));
         Ok(())
     }
 

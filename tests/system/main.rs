@@ -2,6 +2,7 @@
 
 mod audit;
 mod backfill;
+mod busy_database;
 mod changed;
 mod chaos;
 mod commands;

@@ -1,6 +1,7 @@
 //! What a test can take away from an installation, and give back.
 
 use anyhow::{Context, Result};
+use faulty_cql::Proxy;
 use nix::sys::signal::Signal;
 use proto::User;
 use toml::Value;
@@ -26,31 +27,46 @@ pub enum Server {
 
 /// A wire between each service and each of its servers.
 #[derive(Debug)]
-pub(super) struct Wires(Vec<(User, Server, Wire)>);
+pub(super) struct Wires {
+    all: Vec<(User, Server, Wire)>,
+    /// Behind that of ingest to a CQL database.
+    proxy: Option<Proxy>,
+}
 
 impl Wires {
     /// To NATS, store and mail server at these ports, and to the database if that is a server.
     pub(super) async fn start([nats, store, mail]: [u16; 3], database: &Database) -> Result<Self> {
-        let mut ends = vec![
+        let ends = [
             (Server::Nats, nats),
             (Server::Store, store),
             (Server::Mail, mail),
         ];
-        if let Database::Cql(keyspaces) = database {
-            ends.push((Server::Database, keyspaces.port()));
-        }
         let mut wires = vec![];
         for user in SERVICES {
-            for (server, port) in &ends {
-                wires.push((user, *server, Wire::before(*port, 0).await?));
+            for (server, port) in ends {
+                wires.push((user, server, Wire::before(port, 0).await?));
             }
         }
-        Ok(Self(wires))
+        let mut proxy = None;
+        if let Database::Cql(keyspaces) = database {
+            let port = keyspaces.port();
+            let behind = Proxy::start(&format!("{HERE}:{port}")).await?;
+            for user in SERVICES {
+                let end = if user == User::Ingest {
+                    behind.address.port()
+                } else {
+                    port
+                };
+                wires.push((user, Server::Database, Wire::before(end, 0).await?));
+            }
+            proxy = Some(behind);
+        }
+        Ok(Self { all: wires, proxy })
     }
 
     /// What a service is told of them.
     pub(super) fn settings(&self, user: User) -> Vec<(&'static str, Value)> {
-        let own = self.0.iter().filter(|(of, ..)| *of == user);
+        let own = self.all.iter().filter(|(of, ..)| *of == user);
         own.map(|(_, server, wire)| match server {
             Server::Nats => ("nats.url", format!("nats://{}", wire.address).into()),
             Server::Store => (
@@ -70,7 +86,12 @@ impl Installation {
         self.change(user, server, Weather::Cutting(0))
     }
 
-    /// Ends what [`cut`](Self::cut) began.
+    /// From now on a server takes a service's connections, and neither hears nor says a word.
+    pub fn silence(&self, user: User, server: Server) -> Result<()> {
+        self.change(user, server, Weather::Stalled)
+    }
+
+    /// Ends what [`cut`](Self::cut) or [`silence`](Self::silence) began.
     pub fn mend(&self, user: User, server: Server) -> Result<()> {
         self.change(user, server, Weather::Clear)
     }
@@ -86,7 +107,7 @@ impl Installation {
         }
         let wires = self.wires.as_ref().context("it was not built with wires")?;
         let found = wires
-            .0
+            .all
             .iter()
             .find(|(of, to, _)| (*of, *to) == (user, server));
         let (.., wire) = found.context("the service has no such wire")?;
@@ -96,10 +117,23 @@ impl Installation {
     /// How often each service has turned to each of its servers: connections, and pieces of what
     /// it said. Of an installation with wires.
     pub fn asked(&self) -> Vec<(User, Server, u64)> {
-        let wires = self.wires.iter().flat_map(|wires| &wires.0);
+        let wires = self.wires.iter().flat_map(|wires| &wires.all);
         wires
             .map(|(user, server, wire)| (*user, *server, wire.asked()))
             .collect()
+    }
+
+    /// How many bytes a service has got of a server. Of an installation with wires.
+    pub fn got(&self, user: User, server: Server) -> Result<u64> {
+        Ok(self.wire(user, server)?.answered())
+    }
+
+    /// Decides what becomes of what ingest asks of the database. Of an installation with wires on
+    /// CQL.
+    pub fn proxy(&self) -> Result<&Proxy> {
+        let wires = self.wires.as_ref();
+        let proxy = wires.and_then(|wires| wires.proxy.as_ref());
+        proxy.context("it was not built with wires on CQL")
     }
 
     /// Takes a service's journal away: nobody can write to it any more. Of an installation with
