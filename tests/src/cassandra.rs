@@ -48,6 +48,15 @@ pub(crate) async fn shared(wired: bool) -> Result<&'static Cassandra> {
     OWN.get_or_try_init(start).await
 }
 
+/// The data center of the server of all tests.
+pub async fn datacenter() -> Result<String> {
+    let state = shared(false).await?.session.get_cluster_state();
+    let node = state.get_nodes_info().first().context("it has a node")?;
+    node.datacenter
+        .clone()
+        .context("its data center has a name")
+}
+
 impl Cassandra {
     /// One that wires can be before: that which the environment names, if it takes them, or else one
     /// that is started, whose files are in `folder`.
@@ -90,7 +99,7 @@ impl Cassandra {
     fn takes_wires(&self) -> bool {
         let state = self.session.get_cluster_state();
         let mut nodes = state.get_nodes_info().iter();
-        nodes.all(|node| node.address.ip() == Ipv4Addr::LOCALHOST)
+        nodes.all(|node| node.address.ip() == Ipv4Addr::LOCALHOST && node.sharder().is_none())
     }
 }
 

@@ -52,8 +52,9 @@ pub(crate) enum Database {
 
 /// Keyspaces that nobody else has.
 #[derive(Debug)]
-pub(crate) struct Keyspaces {
-    pub(crate) session: Arc<Session>,
+pub struct Keyspaces {
+    /// A way to ask the server.
+    pub session: Arc<Session>,
     host: String,
     port: u16,
     name: String,
@@ -75,11 +76,13 @@ impl Keyspaces {
         self.port
     }
 
-    pub(crate) fn readings(&self) -> String {
+    /// That of the readings.
+    pub fn readings(&self) -> String {
         format!("{}_readings", self.name)
     }
 
-    pub(crate) fn journals(&self) -> String {
+    /// That of the journals.
+    pub fn journals(&self) -> String {
         format!("{}_journals", self.name)
     }
 

@@ -28,7 +28,7 @@ use servers::mail::Mail;
 use crate::bucket::{Bucket, Upload};
 use crate::chaos;
 use crate::damage::Damage;
-use crate::database::Database;
+use crate::database::{Database, Keyspaces};
 use crate::disk::Disk;
 use crate::events::{Follower, Seen};
 use crate::http;
@@ -477,6 +477,24 @@ impl Installation {
             arguments,
         )
         .await
+    }
+
+    /// The command `landfall` for this installation, to be run as `user`.
+    pub fn command(&self, user: User, arguments: &[&str]) -> std::process::Command {
+        builder::command(
+            &self.configs[&User::Setup],
+            &self.site.nats,
+            user,
+            arguments,
+        )
+    }
+
+    /// Its keyspaces, on CQL.
+    pub fn keyspaces(&self) -> Result<&Keyspaces> {
+        match &self.database {
+            Database::Cql(keyspaces) => Ok(keyspaces),
+            Database::Sqlite(_) => bail!("it was not built on CQL"),
+        }
     }
 
     /// Audits this installation, mails and all, by the command: `--settled` and the like are for

@@ -35,8 +35,9 @@ mod wait;
 mod wire;
 
 pub use bucket::{Bucket, Upload};
+pub use cassandra::datacenter;
 pub use damage::Damage;
-pub use database::Kind;
+pub use database::{Keyspaces, Kind};
 pub use disk::{Small, must_have_room, run_apart};
 pub use events::Seen;
 pub use installation::armed::{Armed, is_killed};

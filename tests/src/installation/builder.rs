@@ -400,13 +400,8 @@ pub(super) async fn connect(nats: &Nats, user: User) -> Result<async_nats::Clien
     client.with_context(|| format!("nats does not let {user} in within {PATIENCE:?}"))
 }
 
-/// Runs the command `landfall` as `user`.
-pub(super) async fn landfall(
-    config: &Path,
-    nats: &Nats,
-    user: User,
-    arguments: &[&str],
-) -> Result<Output> {
+/// The command `landfall`, to be run as `user`.
+pub(super) fn command(config: &Path, nats: &Nats, user: User, arguments: &[&str]) -> Command {
     let mut command = Command::new(program::landfall());
     command
         .args(arguments)
@@ -417,6 +412,16 @@ pub(super) async fn landfall(
             "LANDFALL_NATS__PASSWORD",
             nats.password(user).unwrap_or_default(),
         );
-    let output = tokio::task::spawn_blocking(move || command.output()).await??;
-    Ok(output)
+    command
+}
+
+/// Runs the command `landfall` as `user`.
+pub(super) async fn landfall(
+    config: &Path,
+    nats: &Nats,
+    user: User,
+    arguments: &[&str],
+) -> Result<Output> {
+    let mut command = command(config, nats, user, arguments);
+    Ok(tokio::task::spawn_blocking(move || command.output()).await??)
 }
