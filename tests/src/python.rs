@@ -1,7 +1,7 @@
 //! What Python makes of the same bytes: an opinion that shares no code with Landfall.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -111,6 +111,27 @@ struct Written {
     rejected: u64,
     rejected_lines: u64,
     duplicated: u64,
+}
+
+/// Runs a command on a terminal; answers what came to its screen, on standard output. Somebody
+/// presses `keys` at once.
+pub fn on_a_terminal(command: &Command, keys: &str) -> Result<Output> {
+    let mut python = Command::new("python3");
+    python.args(["-c", include_str!("python/terminal.py")]);
+    python.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        python.env(name, value.unwrap_or_default());
+    }
+    let python = python.env("TERM", "xterm").stdin(Stdio::piped());
+    let mut python = python
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut stdin = python.stdin.take().context("no stdin")?;
+    stdin.write_all(keys.as_bytes())?;
+    let output = python.wait_with_output()?;
+    drop(stdin);
+    Ok(output)
 }
 
 fn run<T: DeserializeOwned>(script: &str, argument: &str, input: &[u8]) -> Result<T> {

@@ -347,6 +347,11 @@ fn all_files_below_a_prefix_are_replayed_by_their_latest_versions() {
         // Four seconds, less what the first of them was late. Slower is never wrong.
         let took = from_first_to_last(&landfall, What::Commanded, 5).await?;
         ensure!(took >= SignedDuration::from_secs(3), "within {took:#}");
+        for printed in [&replayed.stdout, &replayed.stderr] {
+            let control = printed.iter().find(|byte| **byte < b' ' && **byte != b'\n');
+            ensure!(control.is_none(), "{}", shown(&replayed));
+        }
+        a_terminal_shows_how_far_it_is(&landfall).await?;
         expected.extend(python::readings(
             sample::csv("hall-9", 3, 1.0).as_bytes(),
             &Csv::default(),
@@ -354,6 +359,25 @@ fn all_files_below_a_prefix_are_replayed_by_their_latest_versions() {
         same(&landfall.rows()?, &expected)?;
         landfall.finish().await
     });
+}
+
+/// A person is asked first, and then sees a bar, which is gone when it is over.
+async fn a_terminal_shows_how_far_it_is(landfall: &Installation) -> Result<()> {
+    let arguments = ["replay", "incoming/lab/*", "--rate", "2/s", "--wait"];
+    let command = landfall.command(User::Operator, &arguments);
+    let on_terminal = move || python::on_a_terminal(&command, "y\n");
+    let output = tokio::task::spawn_blocking(on_terminal).await??;
+    let screen = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "{}", shown(&output));
+    ensure!(screen.contains("go on with 5 files? [y/N]"), "{screen:?}");
+    for count in 1..5 {
+        let bar = format!(" {count}/5 files ");
+        ensure!(screen.contains(&bar), "no {bar:?} in {screen:?}");
+    }
+    ensure!(screen.contains("/s "), "no rate in {screen:?}");
+    let cleared = screen.contains("\r\u{1b}[2K5 files on the way");
+    ensure!(cleared, "the bar stays in {screen:?}");
+    Ok(())
 }
 
 #[test]
