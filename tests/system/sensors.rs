@@ -1,14 +1,17 @@
-//! Real sensors' files: every value as Python reads it, in the database and read back from it.
+//! Sensors' files, real ones where they are: every value as Python reads it, in the database and read
+//! back from it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use jiff::civil::date;
 use proto::User;
 use serde_json::Value;
 use tests::python::{self, Csv, Found, Sensor};
 use tests::rows::{Rows, difference, key};
-use tests::{Installation, Upload, run};
+use tests::{Installation, Upload, run, sample};
 
 /// Columns of wide files.
 const SENSOR: usize = 0;
@@ -57,10 +60,13 @@ impl File {
 }
 
 #[test]
-fn every_value_of_real_files_is_as_python_reads_it() {
-    let Some(folder) = data() else { return };
+fn every_value_of_sensors_files_is_as_python_reads_it() {
     run(async {
-        let files = real_files(&folder)?;
+        let files = match folder()? {
+            Some(folder) => real_files(&folder)?,
+            None => files_like_them()?,
+        };
+        let files = with_damaged(files)?;
         ensure!(files.len() == 15, "{} files", files.len());
         let refused: Vec<u64> = files.iter().map(|file| file.found.rejected).collect();
         ensure!(refused[13..] == [56, 5], "Python refuses {refused:?}");
@@ -223,22 +229,47 @@ async fn output(landfall: &Installation, arguments: &[&str]) -> Result<Vec<u8>> 
     Ok(output.stdout)
 }
 
-/// Those that there are, and at the end one of each kind again with lines that cannot be read, in
-/// another sensor's name.
+/// Those that there are: of one sensor each, and wide ones.
 fn real_files(folder: &Path) -> Result<Vec<File>> {
     let mut files = vec![];
-    let one_sensor = paths(&folder.join("nab"))?;
-    let wide = paths(&folder.join("luftdaten"))?;
-    for path in &one_sensor {
-        files.push(File::of_one_sensor(&name(path)?, std::fs::read(path)?)?);
+    for path in paths(&folder.join("nab"))? {
+        files.push(File::of_one_sensor(&name(&path)?, std::fs::read(path)?)?);
     }
-    for path in &wide {
-        files.push(File::wide(&name(path)?, std::fs::read(path)?)?);
+    for path in paths(&folder.join("luftdaten"))? {
+        files.push(File::wide(&name(&path)?, std::fs::read(path)?)?);
     }
-    let content = std::fs::read_to_string(&one_sensor[0])?;
-    files.push(File::of_one_sensor("damaged", damaged(&content).into())?);
-    let content = std::fs::read_to_string(&wide[0])?;
-    files.push(File::wide("damaged", damaged_wide(&content).into())?);
+    Ok(files)
+}
+
+/// As many, as they are written, of as many lines.
+fn files_like_them() -> Result<Vec<File>> {
+    let mut files = vec![];
+    for (seed, lines) in [(1, 7_267), (2, 22_695), (3, 2_380)] {
+        let content = sample::of_one_sensor(date(2013, 7, 4).at(0, 0, 0, 0), lines, seed);
+        files.push(File::of_one_sensor(
+            &format!("plant-{seed}"),
+            content.into(),
+        )?);
+    }
+    // Two days of one of them, months apart.
+    for (seed, sensor) in (0_i8..).zip([8733, 8733, 1, 2, 3, 4, 5, 6, 7, 8]) {
+        let day = date(2018, 3 + seed % 9, 25).at(0, 1, 14, 0);
+        let content = sample::of_a_day(sensor, day, 550, seed.unsigned_abs().into());
+        files.push(File::wide(&format!("{sensor}-{seed}"), content.into())?);
+    }
+    Ok(files)
+}
+
+/// At the end one of each kind again with lines that cannot be read, in another sensor's name.
+fn with_damaged(mut files: Vec<File>) -> Result<Vec<File>> {
+    let text = |starts: &str| {
+        let file = files.iter().find(|file| file.key.starts_with(starts));
+        let file = file.with_context(|| format!("there is no {starts}"))?;
+        Ok::<_, anyhow::Error>(String::from_utf8(file.content.clone())?)
+    };
+    let (one_sensor, wide) = (text("incoming/nab/")?, text("incoming/luftdaten/")?);
+    files.push(File::of_one_sensor("damaged", damaged(&one_sensor).into())?);
+    files.push(File::wide("damaged", damaged_wide(&wide).into())?);
     Ok(files)
 }
 
@@ -279,22 +310,25 @@ fn damaged_wide(content: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The folder of real sensor files; says so where there is none.
-fn data() -> Option<PathBuf> {
-    let folder = match std::env::var_os("LANDFALL_TEST_DATA") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-    };
+/// The folder of real sensor files, which `LANDFALL_TEST_DATA` names; none, and says so, where there
+/// is none and it names none.
+fn folder() -> Result<Option<PathBuf>> {
+    let named = std::env::var_os("LANDFALL_TEST_DATA").map(PathBuf::from);
+    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let folder = named.as_ref().unwrap_or(&usual);
     if folder.join("nab").is_dir() && folder.join("luftdaten").is_dir() {
-        return Some(folder);
+        return Ok(Some(folder.clone()));
     }
-    // Past the capture of what a test prints.
-    let message = format!(
-        "\nNOT TESTED: real sensor files. There are none in {}; set LANDFALL_TEST_DATA\n\n",
+    ensure!(
+        named.is_none(),
+        "LANDFALL_TEST_DATA: there are no nab/ and luftdaten/ in {}",
         folder.display()
     );
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes());
-    None
+    // Past the capture of what a test prints.
+    let message = "\nNOT TESTED: real sensor files. LANDFALL_TEST_DATA names none, and files are \
+                   made up that look like them\n\n";
+    std::io::stderr().write_all(message.as_bytes())?;
+    Ok(None)
 }
 
 fn paths(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -1,5 +1,6 @@
 //! The public files of `shared/data`, compared with what Python's `csv` and `float` read.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,19 +26,22 @@ with open(path, newline="", encoding="utf-8") as file:
 print(json.dumps([[*key, bits] for key, bits in cells.items()]))
 "#;
 
-/// The folder, or none, loudly: a machine without the files is no failure.
+/// The folder that `LANDFALL_TEST_DATA` names; none, loudly, where it names none and none is there.
 fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("LANDFALL_TEST_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
-        PathBuf::from,
-    );
+    let named = std::env::var_os("LANDFALL_TEST_DATA").map(PathBuf::from);
+    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = named.as_ref().unwrap_or(&usual);
     if folder.is_dir() {
-        return Some(folder);
+        return Some(folder.clone());
     }
-    eprintln!(
-        "NOT TESTED: the public sensor files are not in {} (LANDFALL_TEST_DATA)",
+    assert!(
+        named.is_none(),
+        "LANDFALL_TEST_DATA: no {}",
         folder.display()
     );
+    // Past the capture of what a test prints.
+    let message = b"\nNOT TESTED: public sensor files. LANDFALL_TEST_DATA names none\n\n";
+    std::io::stderr().write_all(message).unwrap();
     None
 }
 
