@@ -4,7 +4,8 @@
 //! `make bench-ingest` (ROWS, RUNS). Readings are of 1,000 sensors in turn, as they come from a
 //! plant: the hardest order for a database whose partitions are sensors. All loaders take turns on
 //! one Cassandra, on this machine, whose tables are emptied before each load, and which has
-//! nothing else to do then. The loaders that are slow get a quarter of the rows, and of each what
+//! nothing else to do then; nor should the machine have, which is looked at before each load, and
+//! said where it has. The loaders that are slow get a quarter of the rows, and of each what
 //! it takes to start is taken off. The clocks: Landfall's runs from the publication of the first
 //! `arrived` to the last `ingested`, with the files in SeaweedFS; the bare loop's while it parses
 //! and writes what it has in memory. Every load is looked at in the database before it counts.
@@ -21,6 +22,7 @@ mod landfall;
 mod others;
 mod parse;
 mod plan;
+mod quiet;
 mod table;
 
 use std::path::Path;
@@ -85,6 +87,10 @@ async fn measure(options: &Options) -> Result<()> {
     let mut table = Table::new();
     for round in 0..options.runs {
         for case in cases.iter().filter(|case| round < case.runs) {
+            let busy = quiet::wait().await?;
+            if busy > quiet::QUIET {
+                println!("  NOT QUIET: {busy:.1} cores are busy before this load");
+            }
             let cost = bench.load(case).await.with_context(|| case.to_string())?;
             let start = starts.iter().find(|(loader, _)| *loader == case.loader);
             let cost = start.map_or(cost, |(_, start)| cost.without(*start));
@@ -92,7 +98,7 @@ async fn measure(options: &Options) -> Result<()> {
                 "  {}",
                 table::line(&case.to_string(), case.input.rows, &cost)
             );
-            table.add(*case, cost);
+            table.add(*case, cost, busy);
         }
     }
     bench.landfall.end();
@@ -122,7 +128,7 @@ impl<'a> Bench<'a> {
     /// Gets the database fast, and each loader's files into the machine's memory. Answers what
     /// those loaders take to start that need long for it: a load of one row.
     async fn warm_up(&mut self, options: &Options, cases: &[Case]) -> Result<Vec<(Loader, Cost)>> {
-        println!("warming up; load average {}", load_average());
+        println!("warming up; {:.1} cores are busy", quiet::wait().await?);
         let row = Input {
             rows: 1,
             sensors: 1,
@@ -151,7 +157,7 @@ impl<'a> Bench<'a> {
         }
         self.load(&warming(Loader::Landfall, options.input(1)))
             .await?;
-        println!("measuring; load average {}", load_average());
+        println!("measuring");
         Ok(starts)
     }
 
@@ -210,10 +216,4 @@ fn this_program(
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(part).args(server).args(files);
     Ok(command)
-}
-
-/// Of the last minute.
-fn load_average() -> String {
-    let loads = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    loads.split(' ').next().unwrap_or_default().to_owned()
 }

@@ -1,5 +1,6 @@
 //! What came of it.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -8,10 +9,13 @@ use serde_json::json;
 use crate::cost::Cost;
 use crate::input::Input;
 use crate::plan::{Case, Loader};
+use crate::quiet::QUIET;
 
 /// Lines in the order in which they came first, with the cost of each run.
 pub(crate) struct Table {
     lines: Vec<(Case, Vec<Cost>)>,
+    /// How many cores had something else to do before a load, at most.
+    busy: HashMap<Case, f64>,
 }
 
 /// The middle of several runs, of two the mean of both, with the lowest and the highest.
@@ -35,10 +39,16 @@ impl Spread {
 
 impl Table {
     pub(crate) fn new() -> Self {
-        Self { lines: vec![] }
+        Self {
+            lines: vec![],
+            busy: HashMap::new(),
+        }
     }
 
-    pub(crate) fn add(&mut self, case: Case, cost: Cost) {
+    /// Of a load before which so many cores were busy.
+    pub(crate) fn add(&mut self, case: Case, cost: Cost, busy: f64) {
+        let most = self.busy.entry(case).or_default();
+        *most = most.max(busy);
         match self.lines.iter_mut().find(|(of, _)| *of == case) {
             Some((_, costs)) => costs.push(cost),
             None => self.lines.push((case, vec![cost])),
@@ -47,7 +57,7 @@ impl Table {
 
     pub(crate) fn print(&self) {
         println!(
-            "\n{:<24} {:>9} {:>8} {:>5} {:>9} {:>21} {:>12} {:>9} {:>11}",
+            "\n{:<24} {:>9} {:>8} {:>5} {:>9} {:>21} {:>12} {:>9} {:>11} {:>11}",
             "loader",
             "rows",
             "sensors",
@@ -56,7 +66,8 @@ impl Table {
             "(lowest to highest)",
             "CPU s per M",
             "peak MiB",
-            "DB s per M"
+            "DB s per M",
+            "busy before"
         );
         for (case, costs) in &self.lines {
             let Case { loader, input, .. } = case;
@@ -68,7 +79,7 @@ impl Table {
                 format!("{:.2}", spread.middle)
             });
             println!(
-                "{:<24} {:>9} {:>8} {:>5} {:>9.0} {:>10.0} {:>10.0} {:>12.2} {:>9.1} {:>11}",
+                "{:<24} {:>9} {:>8} {:>5} {:>9.0} {:>10.0} {:>10.0} {:>12.2} {:>9.1} {:>11} {:>11.1}",
                 loader.name(),
                 input.rows,
                 input.sensors,
@@ -79,7 +90,12 @@ impl Table {
                 cpu.middle,
                 peak(costs),
                 database.unwrap_or_default(),
+                self.busy[case],
             );
+        }
+        let noisy = self.busy.values().filter(|busy| **busy > QUIET).count();
+        if noisy > 0 {
+            println!("\nNOT QUIET: the machine had something else to do before {noisy} of these");
         }
         println!();
         self.compare();
@@ -164,6 +180,7 @@ impl Table {
                 "loader_peak_mib": hundredths(peak(costs)),
                 "db_cpu_s_per_million": database.map(hundredths),
                 "runs": costs.len(),
+                "busy_cores_before": hundredths(self.busy[case]),
             })
         });
         let lines: Vec<_> = lines.collect();
