@@ -14,6 +14,7 @@
 pub mod bucket;
 mod cassandra;
 pub mod chaos;
+pub mod collector;
 mod damage;
 pub(crate) mod database;
 pub mod development;

@@ -30,5 +30,6 @@ mod schema;
 mod sensors;
 mod superseded;
 mod sweep;
+mod trace;
 mod way;
 mod webhook;

@@ -14,9 +14,10 @@ use proto::event::{
 use proto::{Data, Event};
 use runtime::config::Profile;
 use runtime::text::counted;
-use runtime::{Config, Message, Step, Trouble};
+use runtime::{Config, Message, Step, Trouble, telemetry};
 use store::Readings;
 use store::write_timestamp::{self, MAX_REPLAY};
+use tracing::Instrument;
 
 use crate::decision::{Decision, Plan, Shelf};
 use crate::journal::Journal;
@@ -261,13 +262,25 @@ impl Ingest {
         let readings = Arc::clone(&self.readings);
         let turns = self.turns.clone();
         let writer = Writer::new(readings, turns, way, plan.parts, plan.now)?;
+        // One for all that is written: a large file takes thousands of batches.
+        let span = tracing::info_span!(
+            target: telemetry::TARGET,
+            "write",
+            otel.name = "write readings",
+            otel.kind = "client",
+            db.operation.name = "write",
+            db.collection.name = "readings",
+            db.operation.batch.size = plan.report.stored,
+            landfall.parts = plan.parts,
+        );
         let held = match held {
             // All that is to be written is in memory.
             Some(held) if plan.parts == 1 => held,
             first => {
                 // Nobody may hold memory while asking for more.
                 drop(first);
-                match self.read_again(way, &plan, Some(&writer)).await? {
+                let again = self.read_again(way, &plan, Some(&writer));
+                match again.instrument(span.clone()).await? {
                     Ok(held) => held,
                     Err(how) => return Ok(superseded(way, how, plan.report.stored)),
                 }
@@ -279,7 +292,7 @@ impl Ingest {
             gzip,
             ..
         } = held.seen;
-        writer.write(last).await?;
+        writer.write(last).instrument(span).await?;
         let mut report = plan.report.clone();
         if !rejects.is_empty() {
             let shelves = self.shelves(way, &plan);

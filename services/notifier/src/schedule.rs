@@ -7,8 +7,9 @@ use async_nats::jetstream::message::PublishMessage;
 use async_trait::async_trait;
 use failpoint::{Call, Subject};
 use jiff::Timestamp;
-use proto::{Event, subject};
-use runtime::{Publisher, Trouble};
+use proto::{Event, header, subject};
+use runtime::{Publisher, Trouble, telemetry};
+use tracing::Instrument;
 
 /// Where wakes are ordered.
 #[async_trait]
@@ -29,11 +30,28 @@ impl Schedules for JetStream {
             reason: format!("the event cannot be written as JSON: {error}"),
         })?;
         let subject = subject::delay_wait(file.id, replay);
+        let span = tracing::info_span!(
+            target: telemetry::TARGET,
+            "schedule",
+            otel.name = "schedule delay.wait.{file}.{replay}",
+            otel.kind = "producer",
+            messaging.system = "nats",
+            messaging.operation.name = "schedule",
+            messaging.operation.r#type = "send",
+            messaging.destination.name = subject,
+            messaging.destination.template = "delay.wait.{file}.{replay}",
+            landfall.due = %due,
+        );
+        let mut headers = headers(due);
+        if let Some(carried) = telemetry::carried(&span) {
+            headers.insert(header::TRACEPARENT, carried);
+        }
         let message = PublishMessage::build()
-            .headers(headers(due))
+            .headers(headers)
             .payload(payload.into());
         let point = (Call::ScheduleOrder, Subject::named(&file.key));
-        self.0.publish(point, &subject, message).await
+        let published = self.0.publish(point, &subject, message);
+        published.instrument(span).await
     }
 }
 

@@ -10,10 +10,12 @@ mod replies;
 mod tls;
 
 use async_trait::async_trait;
-use failpoint::Call;
+use failpoint::{Call, Subject};
 use lettre::Address;
 use lettre::transport::smtp::response::Severity;
 use proto::event::Receiver;
+use runtime::telemetry;
+use tracing::Instrument;
 
 use crate::visible::visible;
 
@@ -104,6 +106,32 @@ impl Phase {
             Self::Data => "data",
             Self::Body => "body",
         }
+    }
+
+    /// Waits for what the server says in this phase: with failpoints before and after it, in a
+    /// span of the mail.
+    async fn said<S, T>(
+        self,
+        said: impl Future<Output = S>,
+        meant: impl FnOnce(S) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let span = tracing::info_span!(
+            target: telemetry::TARGET,
+            "smtp",
+            otel.name = format_args!("SMTP {}", self.name()),
+            otel.kind = "client",
+            network.protocol.name = "smtp",
+        );
+        let said = failpoint::around(self.failpoint(), Subject::NONE, said);
+        let answer = meant(said.instrument(span.clone()).await);
+        if let Err(failure) = &answer {
+            let kind = match failure {
+                Failure::Said(..) => "refused",
+                Failure::Broken(_) => "broken",
+            };
+            telemetry::failed(&span, kind, failure.words());
+        }
+        answer
     }
 
     fn failpoint(self) -> Call {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use proto::event::MailOutcome;
 use proto::{Data, Event};
-use runtime::{Message, Step, Trouble};
+use runtime::{Message, Step, Trouble, telemetry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,11 @@ impl Step for Wake {
             let Some(filed) = desk.look(event).await? else {
                 return Ok(desk.lost(event));
             };
+            if let Some(due) = filed.row.wake() {
+                let late = message.stored.duration_since(due).as_secs_f64();
+                telemetry::note("landfall.due", due.to_string());
+                telemetry::note("landfall.late_seconds", late);
+            }
             match filed.row.next(message.stored) {
                 Next::Over => return Ok(desk.told(&filed.row)),
                 Next::Sleep(until) => {

@@ -8,6 +8,8 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use failpoint::Subject;
 use metrics::{counter, histogram};
+use runtime::telemetry;
+use tracing::{Instrument, Span};
 
 use crate::{Error, Objects};
 
@@ -88,6 +90,17 @@ impl Failure {
         }
     }
 
+    /// What the request's span says of it: what is an answer to its caller is no error.
+    fn mark(&self, span: &Span) {
+        match self {
+            Self::Missing | Self::Unmet => span.record("landfall.answer", self.label()),
+            Self::Suspect(error) | Self::Other(error) => {
+                telemetry::failed(span, self.label(), &error.to_string());
+                span
+            }
+        };
+    }
+
     fn label(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -114,10 +127,25 @@ impl Objects {
             let reason = format!("{call}: the client is closed");
             return Err(Failure::Other(Error::Away(reason)));
         };
+        let operation = call.operation.name();
+        let span = tracing::info_span!(
+            target: telemetry::TARGET,
+            "request",
+            otel.name = format_args!("S3/{operation}"),
+            otel.kind = "client",
+            rpc.system = "aws-api",
+            rpc.service = "S3",
+            rpc.method = operation,
+            aws.s3.bucket = call.bucket,
+            aws.s3.key = call.key,
+            server.address = &*self.endpoint,
+            landfall.answer = tracing::field::Empty,
+        );
         let start = Instant::now();
         let asked = tokio::time::timeout(timeout, request);
         let point = call.operation.failpoint();
-        let answer = failpoint::around(point, Subject::named(call.key), asked).await;
+        let asked = failpoint::around(point, Subject::named(call.key), asked);
+        let answer = asked.instrument(span.clone()).await;
         let result = match answer {
             Ok(Ok(output)) => Ok(output),
             Ok(Err(error)) => Err(classify(call, &self.endpoint, &error)),
@@ -126,12 +154,12 @@ impl Objects {
                 self.endpoint
             )))),
         };
-        let operation = call.operation.name();
         histogram!("landfall_objects_request_duration_seconds", "operation" => operation)
             .record(start.elapsed().as_secs_f64());
         if let Err(failure) = &result {
             counter!("landfall_objects_requests_failed_total", "operation" => operation, "kind" => failure.label())
                 .increment(1);
+            failure.mark(&span);
         }
         result
     }

@@ -19,6 +19,7 @@ mod rules;
 pub mod secret;
 pub mod service;
 pub mod store;
+pub mod tracing;
 mod tree;
 pub mod watcher;
 mod wrong;
@@ -36,8 +37,9 @@ pub use wrong::{Place, Wrong};
 const FILE: &str = "landfall.toml";
 
 /// What stands at the top of the file.
-const SECTIONS: [&str; 9] = [
-    "service", "nats", "objects", "store", "watcher", "ingest", "mover", "notifier", "profiles",
+const SECTIONS: [&str; 10] = [
+    "service", "nats", "objects", "store", "tracing", "watcher", "ingest", "mover", "notifier",
+    "profiles",
 ];
 
 /// Everything that can be set.
@@ -52,6 +54,8 @@ pub struct Config {
     pub objects: objects::Config,
     /// Where readings and journals are.
     pub store: store::Config,
+    /// Where spans go.
+    pub tracing: tracing::Config,
     /// The watcher.
     pub watcher: watcher::Config,
     /// Ingest.

@@ -227,6 +227,8 @@ impl Loop {
             file = tracing::field::Empty,
             key = tracing::field::Empty,
             replay = tracing::field::Empty,
+            trace_id = tracing::field::Empty,
+            span_id = tracing::field::Empty,
         );
         let began = Instant::now();
         let in_progress = metering::in_progress(stream);

@@ -1,7 +1,7 @@
 //! Opens the configured databases.
 
+mod asked;
 mod cql;
-mod failpoints;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use failpoint::{Call, Subject, around};
 use proto::User;
 use store::{Journal, Readings, sqlite};
 
+use self::asked::Asked;
 use crate::Trouble;
 use crate::config::store::{Config, Kind};
 
@@ -20,7 +21,10 @@ pub(crate) const JOURNALS: [User; 4] = [User::Watcher, User::Ingest, User::Mover
 /// A service's own journal. No other service opens it; a person's command may look into it.
 pub async fn journal(config: &Config, user: User) -> Result<Arc<dyn Journal>, Trouble> {
     let opened = around(Call::JournalOpen, Subject::NONE, open_journal(config, user));
-    Ok(failpoints::journal(opened.await?))
+    Ok(Arc::new(Asked {
+        store: opened.await?,
+        system: system(config.kind),
+    }))
 }
 
 async fn open_journal(config: &Config, user: User) -> Result<Arc<dyn Journal>, Trouble> {
@@ -41,7 +45,10 @@ async fn open_journal(config: &Config, user: User) -> Result<Arc<dyn Journal>, T
 /// The database of readings.
 pub async fn readings(config: &Config) -> Result<Arc<dyn Readings>, Trouble> {
     let opened = around(Call::ReadingsOpen, Subject::NONE, open_readings(config));
-    Ok(failpoints::readings(opened.await?))
+    Ok(Arc::new(Asked {
+        store: opened.await?,
+        system: system(config.kind),
+    }))
 }
 
 async fn open_readings(config: &Config) -> Result<Arc<dyn Readings>, Trouble> {
@@ -55,6 +62,13 @@ async fn open_readings(config: &Config) -> Result<Arc<dyn Readings>, Trouble> {
             let (access, plan) = (access(&config.cql)?, config.cql.plan());
             Ok(Arc::new(store::cql::Readings::open(&access, &plan).await?))
         }
+    }
+}
+
+fn system(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sqlite => "sqlite",
+        Kind::Cql => "cassandra",
     }
 }
 

@@ -9,6 +9,7 @@ use proto::User;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry::{self, Exporting};
 use crate::{Config, Context, Trouble, allocator, logs, service};
 
 /// Usage and configuration.
@@ -58,21 +59,31 @@ where
         print!("{}", config.shown());
         return ExitCode::SUCCESS;
     }
-    logs::start(&config.service);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(%error, "cannot start");
+            eprintln!("cannot start: {error}");
             return ExitCode::FAILURE;
+        }
+    };
+    let exporting = match listen_in(user, &config, &runtime) {
+        Ok(exporting) => exporting,
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            return ExitCode::from(WRONG);
         }
     };
     let outcome = runtime.block_on(async {
         let stop = CancellationToken::new();
         tokio::spawn(signals(stop.clone()));
-        service::run(user, config, stop, start).await
+        let outcome = service::run(user, config, stop, start).await;
+        if let Some(exporting) = exporting {
+            exporting.end(telemetry::LAST_SPANS).await;
+        }
+        outcome
     });
     // A blocking call that does not return must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -83,6 +94,18 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// Starts the log and, where a collector is configured, the traces.
+fn listen_in(
+    user: User,
+    config: &Config,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Option<Exporting>, String> {
+    let _within = runtime.enter();
+    let (layer, exporting) = telemetry::start(user, &config.tracing)?.unzip();
+    logs::start(&config.service, layer);
+    Ok(exporting)
 }
 
 /// The first SIGTERM or SIGINT stops, the second aborts.

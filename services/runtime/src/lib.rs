@@ -34,6 +34,7 @@ mod outage;
 mod outbox;
 mod service;
 mod setup;
+pub mod telemetry;
 pub mod text;
 pub mod tls;
 mod tries;

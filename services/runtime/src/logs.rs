@@ -5,9 +5,12 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config::service::{Config, Log};
+use crate::telemetry;
 
 /// Libraries log their own view of what Landfall tells in one line; warnings only.
 const LIBRARIES: &str = "info,aws_config=warn,hyper=warn";
@@ -27,19 +30,25 @@ fn filter(wanted: &str) -> EnvFilter {
         .chain(loud.map(|(_, directives)| *directives))
         .chain([wanted])
         .collect();
-    EnvFilter::builder().parse_lossy(directives.join(","))
+    let directives = directives.join(",");
+    // What is exported would only repeat what the log's own spans say.
+    EnvFilter::builder().parse_lossy(format!("{directives},{}=off", telemetry::TARGET))
 }
 
-/// Starts logging. The second call of a process changes nothing.
-pub(crate) fn start(config: &Config) {
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter(&config.log_level))
+/// Starts logging, and `beside` it what else listens. The second call of a process changes nothing.
+pub(crate) fn start(config: &Config, beside: Option<impl Layer<Registry> + Send + Sync>) {
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    let started = match config.log {
-        Log::Human => lines.with_target(false).try_init(),
-        Log::Json => lines.json().flatten_event(true).try_init(),
+    let lines = match config.log {
+        Log::Human => lines.with_target(false).boxed(),
+        Log::Json => lines.json().flatten_event(true).boxed(),
     };
+    let lines = lines.with_filter(filter(&config.log_level));
+    let started = tracing_subscriber::registry()
+        .with(beside)
+        .with(lines)
+        .try_init();
     if started.is_ok() {
         std::panic::set_hook(Box::new(|panic| {
             let at = panic.location().map(ToString::to_string);

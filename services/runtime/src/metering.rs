@@ -138,4 +138,14 @@ fn describe() {
         Count,
         "1 while somebody waits for this dependency"
     );
+    metrics::describe_counter!(
+        "landfall_spans_exported_total",
+        Count,
+        "Spans that the collector took"
+    );
+    metrics::describe_counter!(
+        "landfall_spans_dropped_total",
+        Count,
+        "Spans that were dropped: the `queue` was full, or the `collector` did not take them"
+    );
 }

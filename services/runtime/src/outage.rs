@@ -8,8 +8,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::Trouble;
 use crate::backoff::Backoff;
+use crate::{Trouble, telemetry};
 
 /// How often the log says that an outage is still on, and why by now.
 const REMINDER: Duration = Duration::from_secs(60);
@@ -134,7 +134,10 @@ impl Outages {
                     waiting.still(&reason);
                 }
                 // Whether the other one is back is not known: it may not have been asked.
-                _ => waiting = Some((self.begin(dependency, &reason), gate.close())),
+                _ => {
+                    telemetry::event("outage", [("dependency", dependency), ("reason", &reason)]);
+                    waiting = Some((self.begin(dependency, &reason), gate.close()));
+                }
             }
             failures += 1;
             tokio::select! {
@@ -149,6 +152,7 @@ impl Outages {
 /// Somebody got through, and what was waited for is back.
 fn through<T>(waiting: Option<(Waiting, Closed)>, answer: T) -> T {
     if let Some((waiting, _)) = waiting {
+        telemetry::event("outage over", [("dependency", waiting.dependency)]);
         waiting.over();
     }
     answer

@@ -1,6 +1,6 @@
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream;
 use async_nats::jetstream::message::PublishMessage;
@@ -9,12 +9,11 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use proto::stream::FILES;
 use proto::{Data, Event, FileId, User, header, subject};
-use sha2::{Digest, Sha256};
 use store::Journal;
 use store::journal::{Cell, Position, Register, Settled};
 
 use crate::nats::{self, Link, NATS};
-use crate::{Trouble, metering};
+use crate::{Trouble, metering, telemetry};
 
 /// What the journal remembers of `FILES`: when the stream was made that its marks are about.
 pub(crate) fn note() -> Register {
@@ -203,7 +202,7 @@ impl Outbox {
             .header("Content-Type", "application/cloudevents+json")
             .header(
                 header::TRACEPARENT,
-                traceparent(file.id, &event.id).as_str(),
+                telemetry::traceparent(file.id, &event.id).as_str(),
             )
             .payload(encode(event)?.into());
         // No lock and no queue of our own: whoever publishes waits for its own acknowledgement,
@@ -215,8 +214,12 @@ impl Outbox {
                 name: &file.key,
             },
         );
+        let began = SystemTime::now();
         let stored = nats::publish(point, &self.jetstream, &self.link, &subject, message).await?;
         metering::published(what.token());
+        if settled.published.is_none() && !stored.duplicate {
+            telemetry::published(event, &subject, began);
+        }
         self.journal
             .mark_published(Cell::of(event), stored.sequence)
             .await?;
@@ -253,16 +256,6 @@ fn token(profile: &str) -> &str {
     } else {
         "unknown"
     }
-}
-
-/// W3C Trace Context: the trace is the file's, the span the event's.
-pub(crate) fn traceparent(file: FileId, event: &str) -> String {
-    let digest = Sha256::digest(event.as_bytes());
-    let span: String = digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("00-{file}-{span}-01")
 }
 
 #[cfg(test)]

@@ -234,14 +234,15 @@ impl Session {
         command: impl std::fmt::Display,
     ) -> Result<String, Failure> {
         let said = timeout(self.timeout, self.connection.command(command));
-        match failpoint::around(phase.failpoint(), Subject::NONE, said).await {
+        let said = phase.said(said, |said| match said {
             Ok(Ok(response)) => {
                 let words: Vec<&str> = response.message().collect();
                 Ok(words_of(response.code(), &words.join(" ")))
             }
             Ok(Err(error)) => Err(Failure::of(&error)),
             Err(_) => Err(Failure::silence()),
-        }
+        });
+        said.await
     }
 
     /// Asks for each receiver. A server that hangs up says the same to all that are left.
@@ -294,21 +295,28 @@ impl Offer for Open {
         } = *self;
         let most = shared.endpoint.body_timeout();
         let said = timeout(most, session.connection.message(mail));
-        let answer = match failpoint::around(Phase::Body.failpoint(), Subject::NONE, said).await {
+        let said = Phase::Body.said(said, |said| match said {
             Ok(Ok(response)) => {
                 let words: Vec<&str> = response.message().collect();
                 let words = words_of(response.code(), &words.join(" "));
                 if is_done(response.code()) {
-                    shared.keep(session);
-                    return Fate::Accepted(words);
+                    Ok(words)
+                } else {
+                    Err(Failure::Broken(words))
                 }
-                Failure::Broken(words)
             }
-            Ok(Err(error)) => Failure::of(&error),
-            Err(_) => Failure::silence(),
+            Ok(Err(error)) => Err(Failure::of(&error)),
+            Err(_) => Err(Failure::silence()),
+        });
+        let failure = match said.await {
+            Ok(words) => {
+                shared.keep(session);
+                return Fate::Accepted(words);
+            }
+            Err(failure) => failure,
         };
         count(Phase::Body);
-        match answer {
+        match failure {
             Failure::Said(500.., words) => Fate::Never(words),
             Failure::Said(_, words) => Fate::NotNow(words),
             Failure::Broken(words) => Fate::Unknown(words),

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use failpoint::Subject;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
@@ -135,11 +134,11 @@ impl Endpoint {
         phase: Phase,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, (Phase, Failure)> {
-        let done = timeout(self.timeout, work);
-        match failpoint::around(phase.failpoint(), Subject::NONE, done).await {
-            Ok(done) => done.map_err(|failure| (phase, failure)),
-            Err(_) => Err((phase, Failure::silence())),
-        }
+        let done = phase.said(timeout(self.timeout, work), |done| match done {
+            Ok(done) => done,
+            Err(_) => Err(Failure::silence()),
+        });
+        done.await.map_err(|failure| (phase, failure))
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config) -> Result<(), Wrong> {
     nats(config)?;
     objects(config)?;
     store(config)?;
+    tracing(config)?;
     watcher(config)?;
     prefixes(config)?;
     overlaps(config)?;
@@ -72,6 +73,42 @@ fn service(config: &Config) -> Result<(), Wrong> {
             "service.journal_retention",
             "must be at least the longest `notifier.delay` and `notifier.retry_for` together",
         ));
+    }
+    Ok(())
+}
+
+fn tracing(config: &Config) -> Result<(), Wrong> {
+    let tracing = &config.tracing;
+    if let Some(endpoint) = &tracing.endpoint {
+        let schemes = ["http", "https"];
+        url(
+            "tracing.endpoint",
+            endpoint,
+            &schemes,
+            "http://127.0.0.1:4318",
+        )?;
+    }
+    if !(0.0..=1.0).contains(&tracing.ratio) {
+        let what = format!("must be from 0 to 1, is {}", tracing.ratio);
+        return Err(Wrong::new("tracing.ratio", what));
+    }
+    readable("tracing.ca_file", tracing.ca_file.as_deref())?;
+    let is_name = |name: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !name.is_empty() && name.bytes().all(plain)
+    };
+    for (name, value) in &tracing.headers {
+        let setting = format!("tracing.headers.{name}");
+        if !is_name(name) {
+            return Err(Wrong::new(&setting, "expected a header's name"));
+        }
+        if !value
+            .expose()
+            .bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte))
+        {
+            return Err(Wrong::new(&setting, "expected visible ASCII characters"));
+        }
     }
     Ok(())
 }

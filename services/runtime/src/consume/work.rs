@@ -9,14 +9,14 @@ use jiff::SignedDuration;
 use proto::event::{DeadLetter, Failed};
 use proto::{Data, Event, stream};
 use store::journal::{Cell, Settled};
-use tracing::Span;
+use tracing::{Instrument, Span};
 
 use super::held::Place;
 use super::{LATER, Loop, Work};
 use crate::backoff::Backoff;
 use crate::metering::Outcome;
 use crate::outage::Fault;
-use crate::{Message, Step, Trouble, dead_letter, outbox, tries};
+use crate::{Message, Step, Trouble, dead_letter, telemetry, tries};
 
 /// Why something did not come to its end.
 enum Stuck {
@@ -38,22 +38,28 @@ impl Loop {
                 Some(Event::parse(&message.payload).map_err(|unreadable| unreadable.to_string()))
             }
         };
-        if let Some(Ok(event)) = &event {
+        let readable = event.as_ref().and_then(|event| event.as_ref().ok());
+        if let Some(event) = readable {
             record(event);
         }
-        let done = self
-            .outlast(|| self.attempt(&message, event.as_ref()))
-            .await;
-        let event = event.as_ref().and_then(|event| event.as_ref().ok());
+        let span = telemetry::process(&self.consumer, &message, readable);
+        self.through(&message, event.as_ref())
+            .instrument(span)
+            .await
+    }
+
+    async fn through(&self, message: &Message, event: Option<&Result<Event, String>>) -> Outcome {
+        let done = self.outlast(|| self.attempt(message, event)).await;
+        let event = event.and_then(|event| event.as_ref().ok());
         match done {
             Ok(()) => {
-                self.held.answer(Place::of(&message), AckKind::Ack).await;
+                self.held.answer(Place::of(message), AckKind::Ack).await;
                 Outcome::Done
             }
-            Err(Stuck::Stopping) => self.hand_back(&message).await,
-            Err(Stuck::Failed(Fault::Retry(reason))) => self.retry(&message, event, &reason).await,
+            Err(Stuck::Stopping) => self.hand_back(message).await,
+            Err(Stuck::Failed(Fault::Retry(reason))) => self.retry(message, event, &reason).await,
             Err(Stuck::Failed(Fault::Reject(reason))) => {
-                self.give_up(&message, event, &reason).await
+                self.give_up(message, event, &reason).await
             }
         }
     }
@@ -156,6 +162,7 @@ impl Loop {
         let bury = || self.service.bury(stream, message, event, &reason);
         let letter = self.outlast(bury).await?;
         tracing::error!(reason, dead_letter = letter.sequence, "given up");
+        telemetry::failed(&Span::current(), "given_up", &reason);
         if let Some(event) = event {
             let fail = || self.fail(event, &reason, letter.clone());
             self.outlast(fail).await?;
@@ -221,7 +228,7 @@ impl crate::service::Service {
         event: Option<&Event>,
         reason: &str,
     ) -> Result<DeadLetter, Trouble> {
-        let trace = event.map(|event| outbox::traceparent(event.subject, &event.id));
+        let trace = event.map(|event| telemetry::traceparent(event.subject, &event.id));
         dead_letter::publish(self, stream, message, reason, trace.as_deref()).await
     }
 

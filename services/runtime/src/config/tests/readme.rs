@@ -30,7 +30,7 @@ fn every_example_is_accepted_and_sets_what_it_says() {
         .iter()
         .map(|example| read(example, &[]).unwrap_or_else(|wrong| panic!("{wrong} in {example}")))
         .collect();
-    let [profiles, places, settings] = &configs[..] else {
+    let [profiles, places, settings, traces] = &configs[..] else {
         panic!("{} examples", configs.len());
     };
     let names: Vec<&str> = profiles.profiles.iter().map(|it| &*it.name).collect();
@@ -38,6 +38,8 @@ fn every_example_is_accepted_and_sets_what_it_says() {
     assert_eq!(places.mover.target_bucket.as_deref(), Some("archive"));
     assert_eq!(settings.watcher.buckets[0].name, "sensors");
     assert_eq!(settings.notifier.routes[0].to, ["lab@example.org"]);
+    let endpoint = traces.tracing.endpoint.as_deref();
+    assert_eq!(endpoint, Some("http://jaeger:4318"));
 }
 
 /// Each page has one block that is a `landfall.toml`; others are of other programs.

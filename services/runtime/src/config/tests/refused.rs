@@ -27,13 +27,29 @@ fn each_wrong_setting_is_one_line_that_says_where_it_stands_and_what_is_allowed(
             "\n[nast]\n",
             &[],
             "landfall.toml:2: `nast`: unknown setting; allowed here: service, nats, objects, \
-             store, watcher, ingest, mover, notifier, profiles",
+             store, tracing, watcher, ingest, mover, notifier, profiles",
         ),
         (
             "",
             &[("LANDFALL_NAST__URL", "x")],
             "LANDFALL_NAST__URL: `nast`: unknown setting; allowed here: service, nats, objects, \
-             store, watcher, ingest, mover, notifier, profiles",
+             store, tracing, watcher, ingest, mover, notifier, profiles",
+        ),
+        (
+            "[tracing]\nendpoint = \"jaeger:4318\"\n",
+            &[],
+            "landfall.toml:2: `tracing.endpoint`: expected a URL like `http://127.0.0.1:4318`, \
+             without user, path or query",
+        ),
+        (
+            "[tracing]\nratio = 1.5\n",
+            &[],
+            "landfall.toml:2: `tracing.ratio`: must be from 0 to 1, is 1.5",
+        ),
+        (
+            "[tracing.headers]\n\"a b\" = \"x\"\n",
+            &[],
+            "landfall.toml:2: `tracing.headers.a b`: expected a header's name",
         ),
         (
             "",
