@@ -11,7 +11,7 @@ programs := $(or $(CARGO_TARGET_DIR),target)/debug
 # A file of one's own (FILE, under KEY), read by profiles of one's own (CONFIG).
 own = $(if $(FILE),--send '$(FILE)') $(if $(KEY),--key '$(KEY)') $(if $(CONFIG),--config '$(CONFIG)')
 
-.PHONY: help run demo test test-cql test-stores soak lint generate bench-files bench-ingest build servers cassandra stores loaders
+.PHONY: help run demo test test-cql test-stores test-trace soak lint generate bench-files bench-ingest build servers cassandra stores jaeger loaders
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,6 +31,9 @@ test-cql: servers cassandra ## the whole-system tests once more, on CQL, and tho
 
 test-stores: servers stores ## a file's whole way on MinIO and on versitygw, which publish their notifications to NATS
 	@cargo test --workspace --test stores --test main --locked -- --ignored --test-threads=$(THREADS)
+
+test-trace: servers jaeger ## a file's trace in a real Jaeger
+	@cargo test --workspace --test trace --locked -- --ignored --test-threads=$(THREADS)
 
 soak: servers cassandra ## what takes minutes: the models much further, every kill beside a second replica, the limits in full, SEEDS=10 of chaos
 	@cargo run --quiet --release --locked --package model --example deep
@@ -67,6 +70,11 @@ endif
 cassandra: ## install the pinned Cassandra (unless LANDFALL_SERVERS has it)
 ifndef LANDFALL_SERVERS
 	@$(PYTHON) deploy/servers/maven.py deploy/servers/cassandra.xml .landfall/servers/cassandra
+endif
+
+jaeger: # what test-trace runs on
+ifndef LANDFALL_SERVERS
+	@$(PYTHON) deploy/servers/go.py deploy/servers/jaeger.mod .landfall/jaeger
 endif
 
 stores: # what test-stores runs on

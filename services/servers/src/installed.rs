@@ -35,6 +35,11 @@ pub fn path_of_stores() -> anyhow::Result<OsString> {
     )?)
 }
 
+/// Jaeger, which only tests run: as [`program`], from `.landfall/jaeger`.
+pub(crate) fn jaeger() -> anyhow::Result<PathBuf> {
+    find("jaeger", ".landfall/jaeger", "make jaeger")
+}
+
 fn find(name: &str, folder: &str, make: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = folders(folder)

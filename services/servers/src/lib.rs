@@ -11,6 +11,7 @@
 pub mod cassandra;
 pub mod http;
 pub mod installed;
+pub mod jaeger;
 pub mod mail;
 pub mod nats;
 pub mod port;
@@ -21,6 +22,7 @@ pub mod seaweedfs;
 mod secret;
 
 pub use cassandra::Cassandra;
+pub use jaeger::Jaeger;
 pub use mail::MailCatcher;
 pub use nats::Nats;
 pub use port::Port;
