@@ -25,9 +25,9 @@ demo: build servers ## the same, ending by itself; last comes the file's record 
 test: servers cassandra ## the tests, on real servers; what takes long is in soak
 	@cargo test --workspace --locked -- --test-threads=$(THREADS)
 
-test-cql: servers cassandra ## the whole-system tests once more, on CQL, and those that are of CQL alone
+test-cql: servers cassandra ## the whole-system tests once more, on CQL, and what is of CQL alone
 	@LANDFALL_TEST_STORE=cql cargo test --workspace --test system --locked -- --test-threads=$(THREADS)
-	@cargo test --workspace --test system --locked -- --test-threads=$(THREADS) --ignored busy_database:: schema::
+	@cargo test --workspace --test system --locked -- --test-threads=$(THREADS) --ignored schema::
 
 test-stores: servers stores ## a file's whole way on MinIO and on versitygw, which publish their notifications to NATS
 	@cargo test --workspace --test stores --test main --locked -- --ignored --test-threads=$(THREADS)

@@ -29,7 +29,7 @@ const SLOTS: u64 = 4;
 const MEMORY: u64 = 32;
 
 #[test]
-#[ignore = "wants CQL; `make test-cql` runs it"]
+#[ignore = "takes minutes; `make soak` runs it"]
 fn while_the_database_has_no_time_ingest_reads_no_further_and_in_the_end_all_rows_are_there() {
     run(async {
         let landfall = Installation::builder()
