@@ -106,12 +106,11 @@ fn launch(user: User, command: Command, log: &Path, talk: Talk) -> anyhow::Resul
 fn command(user: User, program: &Path, config: &Path, password: &str, port: u16) -> Command {
     let mut command = Command::new(program);
     // The configuration says everything: a setting in somebody's environment is about another
-    // installation.
+    // installation. Where spans go is a matter of whoever looks on.
+    let is_of_another =
+        |name: &str| name.starts_with("LANDFALL_") && !name.starts_with("LANDFALL_TRACING__");
     for (name, _) in std::env::vars_os() {
-        if name
-            .to_str()
-            .is_some_and(|name| name.starts_with("LANDFALL_"))
-        {
+        if name.to_str().is_some_and(is_of_another) {
             command.env_remove(name);
         }
     }
