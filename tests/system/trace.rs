@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use proto::User;
 use tests::collector::{Collector, Mood, Span};
-use tests::{Installation, Upload, run, sample};
+use tests::http::Client;
+use tests::{Installation, Server, Upload, run, sample};
 
 /// What is published and processed on a file's way, in order: each is the child of the one before.
 const WAY: [(&str, &str); 9] = [
@@ -223,6 +224,75 @@ fn a_refused_files_way_is_one_trace_as_well() {
         is_whole(&spans)?;
         named(&spans, "publish files.{partition}.rejected.{profile}")?;
         named(&spans, "process files.{partition}.rejected.{profile}").map(drop)
+    });
+}
+
+#[test]
+fn a_span_says_what_it_waited_for_and_a_log_line_which_span_it_is_of() {
+    run(async {
+        let collector = Collector::start(Mood::Willing).await?;
+        let endpoint = collector.endpoint.clone();
+        let builder = Installation::builder().wired();
+        let landfall = builder.set("tracing.endpoint", endpoint).start().await?;
+        landfall.cut(User::Ingest, Server::Store)?;
+        let upload = put(&landfall, "waits").await?;
+        let missed = landfall.until("ingest to miss the store", || async {
+            let outage = landfall.metric(User::Ingest, "landfall_outage", "dependency=\"s3\"");
+            (outage.await.ok()? > 0.0).then_some(())
+        });
+        missed.await?;
+        landfall.mend(User::Ingest, Server::Store)?;
+        let file = landfall.ended(&upload).await?.file().id.to_string();
+        let told = |spans: &[Span]| spans.iter().any(|span| span.name == WAY[7].1);
+        let spans = collector.trace(&file, told).await?;
+
+        let step = named(&spans, WAY[1].1)?;
+        let names: Vec<&str> = step.events.iter().map(|(name, _)| name.as_str()).collect();
+        ensure!(names == ["outage", "outage over"], "{names:?}");
+        let why = &step.events[0].1;
+        ensure!(
+            why["dependency"] == "s3" && why["reason"].contains("GetObject"),
+            "{why:?}"
+        );
+        // What failed are its requests, and nothing else.
+        ensure!(step.error.is_none(), "{step:?}");
+        let mut failed = spans.iter().filter(|span| span.error.is_some()).peekable();
+        ensure!(failed.peek().is_some(), "nothing failed");
+        for span in failed {
+            ensure!(
+                span.name == "S3/GetObject" && span.parent == step.id,
+                "{span:?}"
+            );
+        }
+        let delivery = named(&spans, WAY[7].1)?;
+        let own = [
+            format!("trace_id={file}"),
+            format!("span_id={}", delivery.id),
+        ];
+        let words = ["mail accepted", &own[0], &own[1]];
+        ensure!(
+            landfall.logged(User::Notifier, &words)?,
+            "no line has {words:?}"
+        );
+        landfall.finish().await
+    });
+}
+
+#[test]
+fn a_notification_that_is_given_up_on_is_a_span_that_failed() {
+    run(async {
+        let collector = Collector::start(Mood::Willing).await?;
+        let landfall = traced(&collector).await?;
+        let mut client = Client::connect(landfall.webhook()).await?;
+        let answer = client.post("/events", landfall.token(), "{\"what\": 1}");
+        ensure!(answer.await?.status == 200);
+        let failed = landfall.until("a span that failed", || async {
+            let mut all = collector.all().into_iter();
+            all.find(|span| span.name == "process storage.>" && span.error.is_some())
+        });
+        let why = failed.await?.error.unwrap_or_default();
+        ensure!(why.contains("is from no sender that is known"), "{why}");
+        landfall.finish_with_dead_letters().await
     });
 }
 

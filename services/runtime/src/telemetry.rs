@@ -118,7 +118,9 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
         return metadata.target() == TARGET;
     }
     let own = metadata.target().split("::").next().unwrap_or_default();
-    *metadata.level() <= Level::INFO && OWN.contains(&own)
+    // The log tells of an outage once, whoever waits; each span is told of its own wait.
+    let is_said_apart = metadata.target() == "runtime::outage";
+    *metadata.level() <= Level::INFO && OWN.contains(&own) && !is_said_apart
 }
 
 /// Marks a span as failed, where it happened. `kind` is one of a few words.

@@ -37,7 +37,7 @@ impl<S: ?Sized> Asked<S> {
             db.system.name = self.system,
             db.operation.name = operation,
             db.collection.name = collection,
-            landfall.register = subject.kind,
+            landfall.kind = (!subject.kind.is_empty()).then_some(subject.kind),
         );
         let answer = around(call, subject, asked).instrument(span.clone()).await;
         if let Err(error) = &answer {

@@ -12,12 +12,15 @@ use proto::{Event, stream};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::{TARGET, file, id};
+use super::{TARGET, TRACER, file, id};
 use crate::Message;
 
 /// A message is processed: child of the span that published it. The log's span, which is open, is
 /// told of it.
 pub(crate) fn process(consumer: &Consumer, message: &Message, event: Option<&Event>) -> Span {
+    if TRACER.get().is_none() {
+        return Span::none();
+    }
     let template = match event {
         Some(event) if consumer.stream == stream::FILES => file::template(event.data.what()).into(),
         _ => Cow::Borrowed(match consumer.filters.as_slice() {
@@ -40,9 +43,6 @@ pub(crate) fn process(consumer: &Consumer, message: &Message, event: Option<&Eve
         messaging.nats.sequence = message.sequence,
         messaging.nats.delivered = message.delivered,
     );
-    if span.is_disabled() {
-        return span;
-    }
     if let Some(parent) = parent(message, event) {
         // It has not begun yet.
         let _ = span.set_parent(parent);
